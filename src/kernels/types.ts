@@ -1,0 +1,103 @@
+/**
+ * The kernels' contract: what every kernel computes, on which layout, with which arguments.
+ *
+ * Two implementations: `wasm/` (WebAssembly SIMD, the hot path) and `twin/` (plain TypeScript after docs/numerics.md). They agree to the bit.
+ * Not here: what a layer is (model/), where blocks lie (compiler/), who calls (cluster/).
+ *
+ * Legend. All addresses are byte addresses into one shared WebAssembly.Memory, 16-byte aligned; strides are in bytes; sizes are counts.
+ *   panel   [features][32]  f32, tokens contiguous: 128 bytes a feature. A range of slabs is `panels` panels, `stride` bytes apart.
+ *   packed  a weight block for a contraction over n with m results: groups of R results (R = packWidth), [group][n][R], the last group [n][m mod R]
+ *           if m is no multiple of R. Exactly n·m floats.
+ *   turned  [32][width] f32: a panel transposed, its rows padded with +0 to a multiple of 16 floats (`width`).
+ *   node    [inputs][width] f32: one inner node of the token tree of a gradient block, columns beyond the block are +0.
+ */
+
+/** Tokens in a slab, and the width of a panel. */
+export const slabTokens = 32;
+/** Features in a chunk of a sum over features. */
+export const chunkFeatures = 256;
+/** Columns of turned panels and gradient nodes are padded to a multiple of this. */
+export const nodeAlign = 16;
+/** Bytes of one feature of a panel. */
+export const panelRowBytes = slabTokens * 4;
+
+/** Most nodes that a range of `slabs` consecutive slabs can leave: its ascending and descending aligned subtrees. */
+export const nodesMax = (slabs: number): number => (slabs <= 1 ? 1 : 2 * (32 - Math.clz32(slabs)));
+
+export interface Kernels {
+  /** Results in a group of a packed block; it differs between builds and never shows in a bit. */
+  readonly packWidth: number;
+
+  // ── linear ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** dst packed (n=inputs, m=outputs) ← weight [inputs][allOutputs], columns firstOutput … firstOutput+outputs. */
+  packForward(dst: number, weight: number, inputs: number, allOutputs: number, firstOutput: number, outputs: number): void;
+  /** dst packed (n=allOutputs, m=inputs) ← weight [allInputs][allOutputs], rows firstInput … firstInput+inputs. */
+  packDelta(dst: number, weight: number, allOutputs: number, firstInput: number, inputs: number): void;
+  /** out[j][t] = Σfeatures i packed(i, j) · inp[i][t] for j < m, all 32 tokens of every panel. Forward and delta alike. */
+  linear(out: number, outStride: number, inp: number, inpStride: number, packed: number, n: number, m: number, panels: number): void;
+  /**
+   * One tile's share of `linear` on one panel: contracted features first … last−1, arriving with the running sums
+   * sum[j][32] and chunk[j][32] and leaving with them; at a chunk's end (or at n) chunk is added to sum and set to +0.
+   */
+  linearSegment(sum: number, chunk: number, inp: number, packed: number, n: number, m: number, first: number, last: number): void;
+  /** x[f][t] = x[f][t] + bias[f], all panels. */
+  addBias(x: number, stride: number, bias: number, features: number, panels: number): void;
+  /** dst turned [32][width] ← src [features][32]; width = features rounded up to nodeAlign, padding +0. */
+  turn(dst: number, src: number, features: number): void;
+  /**
+   * The gradient of a block over consecutive slabs: dst ← the maximal aligned nodes of the token tree over leaves
+   * firstLeaf … firstLeaf+panels−1, ascending, nodeStride apart, each [inputs][width]. inp: panels [inputs][32], inpStride apart;
+   * turned: turned panels [32][width], 32·width·4 bytes apart. The last panel has lastTokens (1 … 32) tokens. scratch: at least
+   * gradientScratchBytes(width, panels). Returns the number of nodes.
+   */
+  gradient(dst: number, nodeStride: number, scratch: number, inp: number, inpStride: number, turned: number, inputs: number, width: number,
+    panels: number, firstLeaf: number, lastTokens: number): number;
+  /** One tile's share of a leaf: acc[i][width] += Σ t inp[i][t] · turned[t][width] for t in firstToken … lastToken−1, ascending, continuing acc. */
+  gradientSegment(acc: number, inp: number, turned: number, inputs: number, width: number, firstToken: number, lastToken: number): void;
+
+  // ── activations: contiguous ranges of `count` floats (a multiple of 4) ────────────────────────────────────────────
+  relu(dst: number, src: number, count: number): void;
+  /** dst = y > 0 ? d : +0, with y the output of relu. */
+  reluDelta(dst: number, d: number, y: number, count: number): void;
+  gelu(dst: number, src: number, count: number): void;
+  /** dst = d · gelu'(x), with x the input of gelu. */
+  geluDelta(dst: number, d: number, x: number, count: number): void;
+
+  // ── softmax cross-entropy: one panel [classes][32], in passes that tiles of a row take in turn ─────────────────────
+  /** max[32] = max(max[32], x[c][32]) for the given classes; a NaN wins. The caller starts max at −∞. */
+  softmaxMax(max: number, x: number, classes: number): void;
+  /** e[c][t] = exp(x[c][t] − max[t]); sum[32] and chunk[32] run on as in linearSegment; firstClass … +classes of allClasses; x and e point at firstClass and may be equal. */
+  softmaxExp(e: number, sum: number, chunk: number, x: number, max: number, firstClass: number, classes: number, allClasses: number): void;
+  /** delta[c][t] = (c = label[t] ? e/sum − 1 : e/sum) · factor; +0 for tokens with label −1 or t ≥ tokens. label: i32[32], class numbers of the whole layer. */
+  softmaxDelta(delta: number, e: number, sum: number, label: number, factor: number, firstClass: number, classes: number, tokens: number): void;
+  /** loss[t] = log(sum[t]) − (xl[t] − max[t]) for all 32 tokens; xl: the label's logit, gathered by the caller's tile (0 where masked). */
+  softmaxLoss(loss: number, sum: number, xl: number, max: number): void;
+  /** The leaf of the loss: ascending sum from +0 of loss[t] over t < tokens with label[t] ≥ 0, stored at dst (one float). */
+  lossLeaf(dst: number, loss: number, label: number, tokens: number): void;
+
+  // ── embedding ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** dst panel [context·dim][32] ← table [vocabulary][dim] by ids i32[32][context]; lanes t ≥ tokens are +0. */
+  embeddingGather(dst: number, table: number, ids: number, context: number, dim: number, tokens: number): void;
+  /** One leaf: rows[slot][dim] += turned[t][c·dim …] for t < tokens ascending, c ascending, slot = slots i32[32][context]. The caller clears rows to +0. */
+  embeddingLeaf(rows: number, turned: number, slots: number, context: number, dim: number, width: number, tokens: number): void;
+
+  // ── tree-ordered accumulation and moving ───────────────────────────────────────────────────────────────────────────
+  /** dst = a + b, `count` floats (any count); dst may be a. */
+  add(dst: number, a: number, b: number, count: number): void;
+  /** dst[r][0 … cols) = src[r][0 … cols), rows strides in bytes. */
+  copyRows(dst: number, dstStride: number, src: number, srcStride: number, rows: number, cols: number): void;
+  /** memory.fill with zero bytes. */
+  clear(dst: number, bytes: number): void;
+  /** memory.copy. */
+  copy(dst: number, src: number, bytes: number): void;
+
+  // ── optimizers: any count; wNext may not be w; moments in place; scalars already rounded to f32 (docs/numerics.md §6) ──
+  /** flags: 1 = weight decay, 2 = momentum, 4 = first step, 8 = nesterov. */
+  sgd(wNext: number, w: number, g: number, v: number, count: number, lr: number, momentum: number, oneMinusDampening: number, weightDecay: number, flags: number): void;
+  /** flags: 1 = weight decay as L2 (Adam), 2 = decoupled (AdamW, `decay` multiplies w). */
+  adam(wNext: number, w: number, g: number, m: number, v: number, count: number, beta1: number, oneMinusBeta1: number, beta2: number, oneMinusBeta2: number,
+    epsilon: number, stepSize: number, rootBias2: number, weightDecay: number, decay: number, flags: number): void;
+}
+
+/** Scratch that `gradient` needs: a stack of nodes of one group of inputs. */
+export const gradientScratchBytes = (width: number, panels: number): number => (nodesMax(panels) + 2) * 16 * width * 4;
