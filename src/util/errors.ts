@@ -55,8 +55,8 @@ export class NonFiniteLoss extends WaferstreamError {}
 export class DoesNotFit extends WaferstreamError {
   readonly needBytes: number;
   readonly haveBytes: number;
-  constructor(details: Omit<ErrorDetails, 'value' | 'limit'> & { readonly needBytes: number; readonly haveBytes: number }) {
-    super({ ...details, what: `${details.what} needs ${details.needBytes} bytes and ${details.haveBytes} are there` });
+  constructor(details: Omit<ErrorDetails, 'value' | 'limit'> & { readonly needBytes: number; readonly haveBytes: number }, options?: ErrorOptions) {
+    super({ ...details, what: `${details.what} needs ${details.needBytes} bytes and ${details.haveBytes} are there` }, options);
     this.needBytes = details.needBytes;
     this.haveBytes = details.haveBytes;
   }
