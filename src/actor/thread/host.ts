@@ -44,7 +44,7 @@ export const hostThread = async (task: HostTask): Promise<void> => {
   const slots: number[] = [];
   const env = { thread: task.thread, threads: task.threads };
   const table = new TurnTable(devices, env, outboxOf(replies), task.fault, () => process.exit(1));
-  let closing = false;
+  const life = { closing: false };
 
   const control: HostControl = {
     ready: () => threadId,
@@ -54,7 +54,7 @@ export const hostThread = async (task: HostTask): Promise<void> => {
       replies.publish();
     },
     close: () => {
-      closing = true;
+      life.closing = true;
     },
   };
   expose(control, nodeEndpoint(task.port));
@@ -65,8 +65,8 @@ export const hostThread = async (task: HostTask): Promise<void> => {
       const at = inbox.at();
       const actor = inbox.words[at + WORD_ACTOR] ?? -1;
       // Its spawn was posted before this message: it is on its way through the port.
-      while (!table.knows(actor) && !closing) await eventLoop();
-      if (closing) return;
+      while (!table.knows(actor) && !life.closing) await eventLoop();
+      if (life.closing) return;
       const slot = slots[actor] ?? 0;
       taken[slot] = ((taken[slot] ?? 0) + 1) | 0;
       table.turn(inbox.words, at);
@@ -83,7 +83,7 @@ export const hostThread = async (task: HostTask): Promise<void> => {
   };
 
   try {
-    while (!closing) {
+    while (!life.closing) {
       const until = nowMs() + yieldEveryMs;
       for (;;) {
         await takeTurns(until);
