@@ -75,11 +75,12 @@ const layer = (text: string): LayerSpec => {
   }
 };
 
+const f32 = (list: readonly (readonly number[])[]): Float32Array[] => list.map((values) => Float32Array.from(values));
+const f64 = (list: readonly (readonly number[])[]): Float64Array[] => list.map((values) => Float64Array.from(values));
+
 /** `mlp`: 20-32-16-5 with ReLU. `lm`: ids through an embedding and GELU layers, one of them without bias. */
 export const loadGolden = (name: 'mlp' | 'lm'): Golden => {
   const file = JSON.parse(readFileSync(join(projectRoot(), 'test', 'golden', `${name}.json`), 'utf8')) as GoldenFile;
-  const f32 = (list: readonly (readonly number[])[]): Float32Array[] => list.map((values) => Float32Array.from(values));
-  const f64 = (list: readonly (readonly number[])[]): Float64Array[] => list.map((values) => Float64Array.from(values));
   const makers = { adamW, sgd, adam };
   return {
     model: model({ name, input: file.model.input, layers: file.model.layers.map(layer) }),
