@@ -128,11 +128,11 @@ export class Desk {
     }
   }
 
-  /** Every actor of the thread is down and its asks are rejected. */
-  failThread(thread: number, error: WaferstreamError): void {
+  /** Every actor of the thread is down and its asks are rejected. Who revives a thread on purpose needs no notice of it. */
+  failThread(thread: number, error: WaferstreamError, notice: boolean): void {
     for (const entry of this.entries) if (entry.spec.thread === thread) this.#takeDown(entry, error);
     this.#rejectAsks((entry) => entry.spec.thread === thread, error);
-    this.escalate({ thread, error });
+    if (notice) this.escalate({ thread, error });
   }
 
   /** The thread is there again, with fresh actors. */

@@ -114,11 +114,18 @@ export class TurnTable {
     if (fault !== undefined) this.#die();
   }
 
-  /** Closes every actor that can still be closed. */
+  /** Closes every actor that can still be closed; what the first of them throws is thrown when all are closed. */
   close(): void {
+    const errors: unknown[] = [];
     for (const cell of this.#cells) {
-      if (cell !== undefined && !cell.failed) cell.turns?.close?.();
+      if (cell === undefined || cell.failed) continue;
+      try {
+        cell.turns?.close?.();
+      } catch (error) {
+        errors.push(error);
+      }
     }
+    if (errors.length > 0) throw errors[0];
   }
 
   #contextOf(actor: number, name: string, kind: ActorKind<unknown, FlatMessage, FlatMessage>): ActorContext<FlatMessage> {

@@ -22,6 +22,7 @@ const repliesPerTurnMax = 1 << 16;
 interface LocalThread {
   table: TurnTable | undefined;
   generation: number;
+  reviving: Promise<void> | undefined;
 }
 
 class LocalSystem {
@@ -57,7 +58,7 @@ class LocalSystem {
       },
       commit: () => replies.commit(),
     };
-    this.#groups = Array.from({ length: options.threads }, (_, thread) => ({ table: this.#tableOf(thread, 0), generation: 0 }));
+    this.#groups = Array.from({ length: options.threads }, (_, thread) => ({ table: this.#tableOf(thread, 0), generation: 0, reviving: undefined }));
     options.signal?.addEventListener('abort', this.#abort, { once: true });
   }
 
@@ -81,19 +82,27 @@ class LocalSystem {
 
   async revive(thread: number): Promise<void> {
     this.#desk.checkThread(thread);
-    if (this.#desk.closed !== undefined) throw this.#desk.closed;
     const group = this.#groups[thread];
     if (group === undefined) return;
-    if (group.table !== undefined) this.#die(thread, 'revived');
-    group.generation++;
-    group.table = this.#tableOf(thread, group.generation);
-    for (const entry of this.#desk.reviveThread(thread)) this.#spawnIn(group.table, entry);
+    group.reviving ??= this.#reviveOnce(thread, group).finally(() => (group.reviving = undefined));
+    await group.reviving;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#desk.closed === undefined) for (const group of this.#groups) group.table?.close();
-    this.#stop(undefined);
-    this.#desk.forget();
+    try {
+      if (this.#desk.closed === undefined) for (const group of this.#groups) group.table?.close();
+    } finally {
+      this.#stop(undefined);
+      this.#desk.forget();
+    }
+  }
+
+  async #reviveOnce(thread: number, group: LocalThread): Promise<void> {
+    if (this.#desk.closed !== undefined) throw this.#desk.closed;
+    this.#die(thread, 'revived', false);
+    group.generation++;
+    group.table = this.#tableOf(thread, group.generation);
+    for (const entry of this.#desk.reviveThread(thread)) this.#spawnIn(group.table, entry);
   }
 
   readonly #post = (entry: Entry, correlation: number, message: FlatMessage): void => {
@@ -177,13 +186,13 @@ class LocalSystem {
     }
   }
 
-  #die(thread: number, cause: unknown): void {
+  #die(thread: number, cause: unknown, notice = true): void {
     const group = this.#groups[thread];
     if (group?.table === undefined) return;
     group.table = undefined;
     for (const entry of this.#desk.entries) if (entry.spec.thread === thread) this.#mailboxes[entry.actor]?.clear();
     this.#ready.remove((actor) => this.#desk.entries[actor]?.spec.thread === thread);
-    this.#desk.failThread(thread, threadDied(thread, cause));
+    this.#desk.failThread(thread, threadDied(thread, cause), notice);
   }
 
   #stop(cause: unknown): void {

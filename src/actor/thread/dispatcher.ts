@@ -27,6 +27,7 @@ class ThreadSystem {
   readonly #pool: Piscina;
   readonly #hosts: (HostHandle | undefined)[] = [];
   readonly #generations: number[] = [];
+  readonly #reviving = new Map<number, Promise<void>>();
   readonly #abort = (): void => void this.#stop(false, this.#options.signal?.reason);
   #stopped: Promise<void> | undefined;
 
@@ -79,10 +80,9 @@ class ThreadSystem {
 
   async revive(thread: number): Promise<void> {
     this.#desk.checkThread(thread);
-    await this.kill(thread);
-    if (this.#desk.closed !== undefined) throw this.#desk.closed;
-    this.#generations[thread] = (this.#generations[thread] ?? 0) + 1;
-    await this.#startHost(thread);
+    const revival = this.#reviving.get(thread) ?? this.#reviveOnce(thread).finally(() => this.#reviving.delete(thread));
+    this.#reviving.set(thread, revival);
+    await revival;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,6 +110,18 @@ class ThreadSystem {
     host.flushSoon();
   };
 
+  async #reviveOnce(thread: number): Promise<void> {
+    if (this.#desk.closed !== undefined) throw this.#desk.closed;
+    const host = this.#hosts[thread];
+    if (host !== undefined) {
+      host.replaced = true;
+      await host.kill();
+    }
+    if (this.#desk.closed !== undefined) throw this.#desk.closed;
+    this.#generations[thread] = (this.#generations[thread] ?? 0) + 1;
+    await this.#startHost(thread);
+  }
+
   async #startHost(thread: number): Promise<void> {
     const { devicesUrl, faults, ringCapacity = ringCapacityDefault } = this.#options;
     const generation = this.#generations[thread] ?? 0;
@@ -124,7 +136,7 @@ class ThreadSystem {
       deliver: (words, at) => this.#desk.deliver(words, at),
       onGone: (cause) => {
         this.#hosts[thread] = undefined;
-        if (this.#desk.closed === undefined) this.#desk.failThread(thread, threadDied(thread, cause));
+        if (this.#desk.closed === undefined) this.#desk.failThread(thread, threadDied(thread, cause), !host.replaced);
       },
     });
     this.#hosts[thread] = host;
@@ -147,9 +159,11 @@ class ThreadSystem {
   async #stopOnce(orderly: boolean, cause: unknown): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#abort);
     this.#desk.close(systemClosed(cause));
-    await Promise.all(this.#hosts.map((host) => (orderly ? host?.close() : host?.kill(cause))));
+    const ends = await Promise.all(this.#hosts.map((host) => (orderly ? host?.close() : host?.kill(cause))));
     await this.#pool.destroy();
     this.#pool.removeAllListeners();
+    const failed = ends.findIndex((end) => end !== undefined);
+    if (orderly && failed >= 0) throw threadDied(failed, ends[failed]);
   }
 }
 

@@ -59,6 +59,8 @@ export class HostHandle {
   readonly control: Remote<HostControl>;
   /** Settles when the worker is gone, with the error of its task if it did not end by itself. */
   readonly gone: Promise<unknown>;
+  /** Ended on purpose, to make room for its successor: no notice. */
+  replaced = false;
   readonly #outbox: RingReader;
   readonly #abort = new AbortController();
   readonly #options: HostOptions;
@@ -118,12 +120,13 @@ export class HostHandle {
     await this.gone;
   }
 
-  /** Ends the worker in an orderly way, or abruptly if that takes too long. */
-  async close(): Promise<void> {
+  /** Ends the worker in an orderly way, or abruptly if that takes too long. Settles with the error of an actor's close, if any. */
+  async close(): Promise<unknown> {
     void this.control.close();
     this.wake();
-    const closed = await within(closeLimitMs, this.gone.then(() => true));
-    if (closed !== true) await this.kill();
+    const closed = await within(closeLimitMs, this.gone.then((cause) => ({ cause })));
+    if (closed === undefined) await this.kill();
+    return closed?.cause;
   }
 
   async #watch(run: Promise<void>): Promise<unknown> {
@@ -134,7 +137,7 @@ export class HostHandle {
       cause = this.#killCause ?? error;
       await this.#worker?.terminate();
     }
-    while (this.#drain(recordsPerDrainMax)) await eventLoop();
+    while (this.#drain(recordsPerDrainMax) > 0) await eventLoop();
     this.#live = false;
     ringBell(this.#outbox.words);
     this.#options.onGone(cause);
@@ -142,22 +145,30 @@ export class HostHandle {
   }
 
   async #pump(): Promise<void> {
+    let left = recordsPerDrainMax;
     while (this.#live) {
-      if (this.#drain(recordsPerDrainMax)) await eventLoop();
-      else await this.#outbox.sleepAsync();
+      left -= this.#drain(left);
+      const bell = left > 0 ? this.#outbox.sleepAsync() : eventLoop();
+      // Without a bell there is more to read: promises go on first, the event loop after every `recordsPerDrainMax` records.
+      if (bell === undefined) await undefined;
+      else {
+        await bell;
+        left = recordsPerDrainMax;
+      }
     }
   }
 
-  /** Delivers at most `max` records; true if there are more. */
-  #drain(max: number): boolean {
+  /** Delivers at most `max` records; how many. */
+  #drain(max: number): number {
     const outbox = this.#outbox;
-    let left = max;
-    while (left-- > 0 && outbox.available() > 0) {
+    let count = 0;
+    while (count < max && outbox.available() > 0) {
       this.#options.deliver(outbox.words, outbox.at());
       outbox.advance();
+      count++;
     }
     outbox.release();
     outbox.notifyRoom();
-    return outbox.available() > 0;
+    return count;
   }
 }
