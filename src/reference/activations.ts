@@ -54,15 +54,19 @@ export const geluAt = (x: number): readonly [number, number, number] => {
   return [0.5 * x * (1 + th), 0.5 * (1 + th) + 0.5 * x * s * g, s * g + 0.5 * x * (-2 * th * s * g * g + s * 6 * a * c * x)];
 };
 
-/** Error of fp32 tanh(u(x)) at x: what u's operations and its two constants lose, through tanh's derivative, and tanh's own bound. */
+/**
+ * Error of fp32 tanh(u(x)) at x: what u's operations and its two constants lose, through tanh's derivative, and tanh's own bound.
+ * The derivative is 4·e^(−2|u|) / (1 + e^(−2|u|))², and by an error of u grows by no more than e^(2·error).
+ */
 const tanhError = (x: number, u: number, th: number): number => {
   const cubic = c * a * Math.abs(x * x * x);
   const uError = unit * (4 * cubic + 3 * Math.abs(u)) * growth(8) + 6 * tiny;
-  return (1 - th * th) * Math.exp(2 * uError) * uError + tanhUlps * ulp(Math.min(Math.abs(th), 1 - unit));
+  const slope = Math.min(1, (4 * Math.exp(2 * (uError - Math.abs(u)))) / (1 + Math.exp(-2 * Math.abs(u))) ** 2);
+  return Math.min(2, slope * uError * growth(1)) + tanhUlps * ulp(Math.min(Math.abs(th), 1 - unit));
 };
 
-/** The bounds are taken at x; for |x̂ − x| ≤ bound they move by less than this many units of it. */
-const drift = 64 * unit;
+/** The bounds are taken at x; for |x̂ − x| ≤ bound they move by less than this share of it. */
+const drift = (x: number): number => 64 * unit * (1 + x * x);
 
 export const geluForward = (x: Bounded): Bounded => {
   const y = bounded(x.value.length);
@@ -73,7 +77,7 @@ export const geluForward = (x: Bounded): Bounded => {
     const sumError = tanhError(v, u, th) + unit * (1 + th);
     const rounding = Math.abs(0.5 * v) * sumError + unit * Math.abs(value) + 2 * tiny;
     y.value[at] = value;
-    y.bound[at] = v === 0 && bound === 0 ? 0 : rounding * growth(8) + bound * (Math.abs(first) + 0.5 * geluSecondMax * bound + drift);
+    y.bound[at] = v === 0 && bound === 0 ? 0 : rounding * growth(8) + bound * (Math.abs(first) + 0.5 * geluSecondMax * bound + drift(v));
   }
   return y;
 };
@@ -92,7 +96,7 @@ export const geluDelta = (d: Bounded, x: Bounded): Bounded => {
     const rightError = (g + gError) * productError + Math.abs(product) * gError + unit * Math.abs(product * g) + tiny;
     const [, slope, second] = geluAt(v);
     const rounding = (leftError + rightError + unit * Math.abs(slope)) * growth(8);
-    const slopeError = rounding + bound * (Math.abs(second) + 0.5 * geluThirdMax * bound + drift);
+    const slopeError = rounding + bound * (Math.abs(second) + 0.5 * geluThirdMax * bound + drift(v));
     const value = dValue * slope;
     const error = Math.abs(slope) * dBound + (Math.abs(dValue) + dBound) * slopeError;
     out.value[at] = value;

@@ -3,7 +3,8 @@
  *
  * Both the probabilities and the loss do not depend on the maximum that is subtracted, so an error of the maximum cancels and is carried only
  * into the sizes of what is rounded. An error of the logits passes through the Jacobian p·(δ − Σ p δ), taken along the whole path: on
- * it no probability moves by more than a factor e^{2·largest error}.
+ * it no probability moves by more than a factor e^{2·largest error}. Where the logits' errors are so large that this says nothing, what holds for
+ * any logits stands in: a probability errs by at most 1, a loss by twice the largest error, and a sum of exponentials is at least 1.
  * Not here: the layer that gives the logits.
  */
 import { type Bounded, bounded, chunkLength, expUlps, expUnderflow, growth, logUlps, slabLength, tiny, treeDepth, unit } from './bounded.js';
@@ -18,6 +19,9 @@ export interface LossResult {
   /** Gradient of the batch's loss by the logits, [samples][classes]. */
   readonly delta: Bounded;
 }
+
+/** The smaller of two bounds that both hold; the second is finite. */
+const least = (a: number, b: number): number => (a < b ? a : b);
 
 /** labels: [samples], −1 masked. The mean is over the valid labels. */
 export const softmaxCrossEntropy = (x: Bounded, labels: Int32Array, classes: number): LossResult => {
@@ -36,7 +40,7 @@ export const softmaxCrossEntropy = (x: Bounded, labels: Int32Array, classes: num
       largest = Math.max(largest, x.bound[at + k] as number);
     }
     /** Relative error of exp's result by its rounded argument and its own bound. */
-    const expError = (d: number): number => unit * (Math.abs(d) + 2 * largest + 2 * expUlps) * growth(64);
+    const expError = (d: number): number => (Math.expm1(unit * (Math.abs(d) + 2 * largest)) + 2 * expUlps * unit) * growth(64);
 
     let s = 0, sError = 0;
     for (let first = 0; first < classes; first += chunkLength) {
@@ -51,7 +55,8 @@ export const softmaxCrossEntropy = (x: Bounded, labels: Int32Array, classes: num
       if (first > 0) sError += unit * s;
     }
     const path = Math.exp(4 * largest);
-    const sRelative = (sError / s) * path * grown;
+    // For any logits: a term errs by |d|·e^d ≤ 0.4 roundings of its argument, exp's own and its addition's, each of at most s ≥ 1.
+    const sRelative = least((sError / s) * path, classes * ((2 * expUlps + 2) * unit + expUnderflow)) * grown;
 
     let weighted = 0;
     for (let k = 0; k < classes; k++) weighted += ((e[k] as number) / s) * (x.bound[at + k] as number);
@@ -59,7 +64,7 @@ export const softmaxCrossEntropy = (x: Bounded, labels: Int32Array, classes: num
       const p = (e[k] as number) / s, bound = x.bound[at + k] as number;
       const carried = path * p * ((1 - p) * bound + (weighted - p * bound)) * growth(4);
       const relative = ((1 + expError((x.value[at + k] as number) - max)) * (1 + unit)) / (1 - sRelative) - 1;
-      const error = carried + (p + carried) * relative + expUnderflow + tiny;
+      const error = least(carried + (p + carried) * relative + expUnderflow + tiny, 1 + sRelative);
       probabilities.value[at + k] = p;
       probabilities.bound[at + k] = error;
       if (label < 0) continue;
@@ -71,7 +76,7 @@ export const softmaxCrossEntropy = (x: Bounded, labels: Int32Array, classes: num
     if (label < 0) continue;
     const p = (e[label] as number) / s, bound = x.bound[at + label] as number;
     const d = (x.value[at + label] as number) - max, log = Math.log(s), loss = log - d;
-    const carried = path * ((1 - p) * bound + (weighted - p * bound)) * growth(4);
+    const carried = least(path * ((1 - p) * bound + (weighted - p * bound)) * growth(4), bound + largest);
     const logError = sRelative / (1 - sRelative) + 2 * logUlps * unit * (log + 2 * largest + sRelative);
     const difference = unit * (Math.abs(d) + 2 * largest);
     tokenLosses.value[t] = loss;

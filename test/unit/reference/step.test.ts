@@ -62,3 +62,13 @@ test('a batch of text reads a window and labels it with the byte behind; an epoc
   for (let i = 0; i < 8; i++) assert.deepEqual([...inputs.subarray(3 * i, 3 * i + 3)], [30, 20, 10].map((back) => (labels[i] as number) - back));
   assert.deepEqual([...labels].toSorted((a, b) => a - b), [30, 40, 50, 60, 70, 80, 90, 100]);
 });
+
+test('logits whose errors say nothing keep finite bounds: a probability errs by 1 at most', () => {
+  // Products cancel in each of ten layers, so that errors grow by some 2000 a layer and values do not.
+  const m = model({ input: features(2), layers: Array.from({ length: 10 }, () => linear(2, { bias: false })) });
+  const step = referenceStep(m, m.parameters.map(() => Float32Array.of(1000, -999, -998, 1000)), { inputs: Float32Array.of(1, 1), labels: Int32Array.of(0) });
+  const bounds = [step.loss, ...step.gradients, ...step.deltas].flatMap((b) => [...b.bound]);
+  assert.ok(step.activations[10]?.bound.every((b) => b > 1e6), 'e to the logits\' bounds overflows');
+  assert.ok(bounds.every(Number.isFinite));
+  assert.ok(step.activations[11]?.bound.every((b) => b <= 1.001));
+});
