@@ -206,3 +206,6 @@ export const threadDied = (thread: number, cause?: unknown): ActorFailed =>
   new ActorFailed({ what: `thread ${thread} died`, where: `thread ${thread}`, value: thread, hint: 'revive it and redo what was not acknowledged' }, { cause });
 
 export const systemClosed = (cause?: unknown): ActorFailed => new ActorFailed({ what: 'the actor system is closed' }, { cause });
+
+export const closeFailed = (thread: number, cause: unknown): ActorFailed =>
+  new ActorFailed({ what: `an actor threw when it closed: ${cause instanceof Error ? cause.message : String(cause)}`, where: `thread ${thread}`, value: thread }, { cause });

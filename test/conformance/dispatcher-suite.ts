@@ -265,6 +265,15 @@ export const runDispatcherSuite = ({ name, make, skip = [] }: DispatcherUnderTes
       await system[Symbol.asyncDispose]();
     });
 
+    law('tells of an actor that throws when it closes, and stops all the same', async () => {
+      const log = new SharedArrayBuffer(64);
+      const system = await start();
+      for (const props of [{ start: 0, failOnClose: true }, { start: 0, log }]) await counterOn(system, 0, props).ask({ type: 'counter.get' });
+      await assert.rejects(system[Symbol.asyncDispose](), /close of counter on 0/);
+      const entries = new Int32Array(log);
+      assert.equal(entries[entries[0] ?? 0], -1);
+    });
+
     law('stops on its AbortSignal', async () => {
       const abort = new AbortController();
       await using system = await start({ signal: abort.signal });

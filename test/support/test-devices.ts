@@ -26,6 +26,7 @@ export interface CounterProps {
   readonly id?: number;
   readonly memory?: WebAssembly.Memory;
   readonly failOnStart?: boolean;
+  readonly failOnClose?: boolean;
 }
 
 const counter = (props: CounterProps): Behavior<CounterCommand, CounterReply> => (ctx) => {
@@ -68,6 +69,7 @@ const counter = (props: CounterProps): Behavior<CounterCommand, CounterReply> =>
     },
     close() {
       note(-1);
+      if (props.failOnClose === true) throw new RangeError(`close of ${ctx.name}`);
     },
   };
 };

@@ -7,8 +7,8 @@
  * is served once. "Threads" are groups of actors that die together, so that laws about faults run here too.
  * A mailbox above its capacity throws EmulatorBug (system.ts). Props are not cloned here. Not here: worker threads (thread/).
  */
-import { EmulatorBug } from '../../util/errors.js';
-import { Desk, mailboxFull, systemClosed, threadDied, type Entry } from '../desk.js';
+import { EmulatorBug, type ActorFailed } from '../../util/errors.js';
+import { Desk, closeFailed, mailboxFull, systemClosed, threadDied, type Entry } from '../desk.js';
 import { RECORD_WORDS, WORD_ACTOR, WORD_CORRELATION, type FlatMessage } from '../protocol-codec.js';
 import type { BehaviorModule } from '../registry.js';
 import type { ActorSpec, ActorSystem, Ref, SystemOptions } from '../system.js';
@@ -89,12 +89,17 @@ class LocalSystem {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      if (this.#desk.closed === undefined) for (const group of this.#groups) group.table?.close();
-    } finally {
-      this.#stop(undefined);
-      this.#desk.forget();
-    }
+    const errors: ActorFailed[] = [];
+    if (this.#desk.closed === undefined) this.#groups.forEach((group, thread) => {
+      try {
+        group.table?.close();
+      } catch (error) {
+        errors.push(closeFailed(thread, error));
+      }
+    });
+    this.#stop(undefined);
+    this.#desk.forget();
+    if (errors[0] !== undefined) throw errors[0];
   }
 
   async #reviveOnce(thread: number, group: LocalThread): Promise<void> {

@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { EmulatorBug, InvalidConfig } from '../../util/errors.js';
-import { Desk, mailboxFull, systemClosed, threadDied, type Entry } from '../desk.js';
+import { Desk, closeFailed, mailboxFull, systemClosed, threadDied, type Entry } from '../desk.js';
 import { WORD_ACTOR, WORD_CORRELATION, type FlatMessage } from '../protocol-codec.js';
 import type { BehaviorModule } from '../registry.js';
 import type { ActorSpec, ActorSystem, Ref, SystemOptions } from '../system.js';
@@ -163,7 +163,7 @@ class ThreadSystem {
     await this.#pool.destroy();
     this.#pool.removeAllListeners();
     const failed = ends.findIndex((end) => end !== undefined);
-    if (orderly && failed >= 0) throw threadDied(failed, ends[failed]);
+    if (orderly && failed >= 0) throw closeFailed(failed, ends[failed]);
   }
 }
 
