@@ -1,0 +1,53 @@
+/**
+ * Bytes of the WebAssembly binary format: numbers, strings, vectors and sections.
+ *
+ *   values ─encode─▶ number[]                used by expressions.ts and module.ts
+ *
+ * Not here: what an instruction is called (expressions.ts), what a module holds (module.ts).
+ */
+
+export type Bytes = readonly number[];
+
+/** Unsigned LEB128. */
+export const unsigned = (value: number): number[] => {
+  const bytes: number[] = [];
+  let rest = value >>> 0;
+  do {
+    const low = rest & 0x7f;
+    rest >>>= 7;
+    bytes.push(rest === 0 ? low : low | 0x80);
+  } while (rest !== 0);
+  return bytes;
+};
+
+/** Signed LEB128 of a 32-bit integer. */
+export const signed = (value: number): number[] => {
+  const bytes: number[] = [];
+  let rest = value | 0;
+  for (;;) {
+    const low = rest & 0x7f;
+    rest >>= 7;
+    if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) return [...bytes, low];
+    bytes.push(low | 0x80);
+  }
+};
+
+/** The four bytes of an f32, little-endian. */
+export const float32 = (value: number): number[] => [...new Uint8Array(new Float32Array([value]).buffer)];
+
+/** The four bytes of an i32, little-endian. */
+export const int32 = (value: number): number[] => [value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
+
+/** A name: its length and its UTF-8 bytes. */
+export const text = (value: string): number[] => {
+  const bytes = [...new TextEncoder().encode(value)];
+  return [...unsigned(bytes.length), ...bytes];
+};
+
+/** A vector: how many, then each. */
+export const vector = (items: readonly Bytes[]): number[] => [...unsigned(items.length), ...items.flat()];
+
+/** A section or a function body: its size, then its bytes. */
+export const sized = (bytes: Bytes): number[] => [...unsigned(bytes.length), ...bytes];
+
+export const section = (id: number, bytes: Bytes): number[] => [id, ...sized(bytes)];

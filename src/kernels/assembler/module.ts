@@ -1,0 +1,66 @@
+/**
+ * A module under construction: functions over one imported shared memory, and its bytes.
+ *
+ *   m.function('add', { dst: 'i32', … }, (f, p) => …)   one after another; a function may call those before it
+ *   m.bytes(salt)                                        a module that imports env.memory and exports what was asked
+ *
+ * The salt is a custom section: modules of equal code and different salt are different to every cache.
+ * Not here: instructions (expressions.ts), statements (function.ts), kernels (../wasm/).
+ */
+import { section, sized, text, unsigned, vector, type Bytes } from './encode.js';
+import type { ValueType } from './expressions.js';
+import { FunctionBuilder, typeCode, type Callee, type Parameters, type Signature } from './function.js';
+
+interface Entry {
+  readonly callee: Callee;
+  readonly builder: FunctionBuilder;
+  readonly exported: boolean;
+}
+
+/** What a 32-bit memory may hold at most, in pages. */
+const memoryPagesMax = 65_536;
+
+export class ModuleBuilder {
+  readonly #entries: Entry[] = [];
+
+  /** Defines a function; `export: false` keeps it inside. */
+  function<const P extends Signature>(
+    name: string,
+    params: P,
+    body: (f: FunctionBuilder, params: Parameters<P>) => void,
+    options: { readonly export?: boolean; readonly result?: ValueType } = {},
+  ): Callee {
+    const builder = new FunctionBuilder(params);
+    const callee: Callee = { index: this.#entries.length, name, params: Object.values(params), result: options.result ?? null };
+    body(builder, Object.fromEntries(builder.params.map((local) => [local.name, local])) as unknown as Parameters<P>);
+    this.#entries.push({ callee, builder, exported: options.export ?? true });
+    return callee;
+  }
+
+  bytes(salt = ''): Uint8Array<ArrayBuffer> {
+    const entries = this.#entries;
+    const types = entries.map(({ callee: { params, result } }) => [
+      0x60, ...vector(params.map((type) => [typeCode(type)])), ...vector(result === null ? [] : [[typeCode(result)]]),
+    ]);
+    const memory = [...text('env'), ...text('memory'), 0x02, 0x03, ...unsigned(0), ...unsigned(memoryPagesMax)];
+    const exported = entries.filter((entry) => entry.exported).map(({ callee }) => [...text(callee.name), 0x00, ...unsigned(callee.index)]);
+    return Uint8Array.from([
+      0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+      ...section(0, [...text('salt'), ...text(salt)]),
+      ...section(1, vector(types)),
+      ...section(2, vector([memory])),
+      ...section(3, vector(entries.map((_, index) => unsigned(index)))),
+      ...section(7, vector(exported)),
+      ...section(10, vector(entries.map(({ builder }) => sized(builder.finish())))),
+      ...section(0, [...text('name'), ...this.#names()]),
+    ]);
+  }
+
+  /** The name section: functions and locals keep their names in a debugger and in a text dump. */
+  #names(): Bytes {
+    const names = (items: readonly string[]): number[] => vector(items.map((name, index) => [...unsigned(index), ...text(name)]));
+    const functions = names(this.#entries.map(({ callee }) => callee.name));
+    const locals = vector(this.#entries.map(({ builder }, index) => [...unsigned(index), ...names(builder.locals.map((local) => local.name))]));
+    return [1, ...sized(functions), 2, ...sized(locals)];
+  }
+}

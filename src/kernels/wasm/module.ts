@@ -1,0 +1,27 @@
+/**
+ * All kernels as one WebAssembly module, for one shape of register block.
+ *
+ *   kernel families ─buildModule─▶ bytes ─load.ts─▶ instances in every thread
+ *
+ * Not here: choosing a build, compiling it, checking it (../load.ts).
+ */
+import { ModuleBuilder } from '../assembler/module.js';
+import { shapes } from './build.js';
+import { defineGradient } from './gradient.js';
+import { defineLinear } from './linear.js';
+import { definePack } from './pack.js';
+
+export type Width = keyof typeof shapes extends infer K ? (K extends number ? `${K}` : never) : never;
+
+/** The width of a packed group of a build. */
+export const packWidthOf = (width: Width): number => shapes[width].rows;
+
+/** The module's bytes. The salt changes the bytes and nothing else: caches of compiled code see two modules. */
+export const buildModule = ({ width, salt = '' }: { readonly width: Width; readonly salt?: string }): Uint8Array<ArrayBuffer> => {
+  const m = new ModuleBuilder();
+  const shape = shapes[width];
+  defineLinear(m, shape);
+  defineGradient(m, shape);
+  definePack(m, shape);
+  return m.bytes(salt);
+};
