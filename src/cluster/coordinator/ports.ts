@@ -1,0 +1,55 @@
+/**
+ * Ports: the coordinator's view of every actor, with each ask accounted for until it settles.
+ *
+ * After a fault the coordinator waits here until no actor is still at work for the old attempt. Not here: what is asked (down.ts, up.ts).
+ */
+import type { FlatMessage } from '../../actor/protocol-codec.js';
+import type { Ref } from '../../actor/system.js';
+import type { InputCommand, InputReply } from '../input/protocol.js';
+import type { MemoryXCommand, MemoryXReply } from '../memoryx/protocol.js';
+import type { SwarmXCommand, SwarmXReply } from '../swarmx/protocol.js';
+import type { TileCommand, TileReply } from '../tile/protocol.js';
+import type { WaferCommand, WaferReply } from '../wafer/protocol.js';
+import { assert } from '../../util/errors.js';
+
+/** Refs by number; bands, inputs and wafers by their ids in the layout. */
+export interface Ports {
+  readonly bands: readonly Ref<TileCommand, TileReply>[];
+  readonly inputs: readonly Ref<InputCommand, InputReply>[];
+  readonly wafers: readonly Ref<WaferCommand, WaferReply>[];
+  readonly nodes: readonly Ref<SwarmXCommand, SwarmXReply>[];
+  readonly units: readonly Ref<MemoryXCommand, MemoryXReply>[];
+}
+
+/** The ref with that number. */
+export const pick = <R>(refs: readonly R[], number: number): R => {
+  const ref = refs[number];
+  assert(ref !== undefined, `actor ${number} of ${refs.length} exists`);
+  return ref;
+};
+
+/** Which MemoryX unit serves a block: neighbours on different units. */
+export const unitOf = (linear: number, block: number, units: number): number => (linear * 7 + block) % units;
+
+/** Asks that have not settled. */
+export class Ledger {
+  readonly #open = new Set<Promise<unknown>>();
+
+  /** Asks, and remembers until the answer is there. */
+  ask<C extends FlatMessage, R extends FlatMessage>(ref: Ref<C, R>, message: C): Promise<R> {
+    const answer = ref.ask(message);
+    this.#open.add(answer);
+    const forget = (): void => void this.#open.delete(answer);
+    answer.then(forget, forget);
+    return answer;
+  }
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** Settles when nothing is under way, whatever came of it. */
+  async quiet(): Promise<void> {
+    while (this.#open.size > 0) await Promise.allSettled([...this.#open]);
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Training: runs the steps, acknowledges each, and after a fault goes on from the last acknowledged weights.
+ *
+ *   attempt ─ok─▶ done
+ *      └─ActorFailed─▶ wait until nobody works ─▶ revive threads ─▶ MemoryX forgets the step ─▶ attempt from the last acknowledged step
+ *
+ * Redone work is counted apart. Not here: the streams (attempt.ts), threads (actor/).
+ */
+import { lastValueFrom, Observable, Subject } from 'rxjs';
+import { Credits } from '../../stream/credit.js';
+import { floats } from '../../tensor/shared-memory.js';
+import { actions, readCounts, type Counts } from '../../trace/counts.js';
+import { ActorFailed, NonFiniteLoss } from '../../util/errors.js';
+import { nowMs } from '../../util/clock.js';
+import { dealBatch } from '../deal.js';
+import type { ClusterLayout } from '../layout.js';
+import type { TreeNodePlan } from '../swarmx/protocol.js';
+import { attempt, type StreamCredits } from './attempt.js';
+import { lookahead } from './down.js';
+import { lossOf } from './loss.js';
+import { Ledger, type Ports } from './ports.js';
+import { Slots } from './slots.js';
+
+/** What a run says of each step. */
+export interface StepReport {
+  /** From 0. */
+  readonly step: number;
+  /** Mean loss over the global batch, in nats. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Samples of the global batch. */
+  readonly samples: number;
+  /** Host time since the step before was acknowledged. */
+  readonly seconds: number;
+}
+
+export interface TrainingOptions {
+  readonly layout: ClusterLayout;
+  readonly tree: readonly TreeNodePlan[];
+  readonly ports: Ports;
+  readonly weightSlots: number;
+  readonly gradientSlots: number;
+  readonly steps: number;
+  readonly factor: (step: number) => number;
+  readonly learningRate: (step: number) => number;
+  readonly signal: AbortSignal;
+  /** Replaces dead threads; rejects if it cannot. */
+  readonly revive: () => Promise<void>;
+  readonly onStep: (report: StepReport) => void;
+}
+
+export interface TrainingResult {
+  readonly losses: readonly number[];
+  readonly faults: number;
+  readonly redone: Counts;
+  readonly credits: Readonly<Record<string, { readonly out: number; readonly back: number; readonly highWater: number }>>;
+}
+
+/** Attempts at one step before its fault is taken for lasting. */
+const attemptsMax = 8;
+
+/** @throws NonFiniteLoss, ActorFailed when a fault will not go away, or the signal's reason */
+export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
+  const { layout, ports } = o;
+  const microBatches = dealBatch(layout.batch);
+  const slabs = microBatches.reduce((sum, microBatch) => sum + microBatch.count, 0);
+  const losses: number[] = [];
+  const counters = new Float64Array(layout.counts);
+  let snapshot = counters.slice();
+  const redone = new Float64Array(actions.length);
+  const totals = new Map<string, { out: number; back: number; highWater: number }>();
+  let acknowledged = 0, faults = 0, tries = 0, clock = nowMs();
+
+  while (acknowledged < o.steps) {
+    const ledger = new Ledger();
+    const credits: StreamCredits = {
+      ahead: new Credits('prepared items', lookahead),
+      weights: new Slots(new Credits('weight blocks', o.weightSlots), o.weightSlots),
+      gradients: new Slots(new Credits('gradient blocks', o.gradientSlots), o.gradientSlots),
+    };
+    const pending = new Map<number, number>();
+    const fatal = new Subject<never>();
+    const run$ = attempt({
+      layout, tree: o.tree, microBatches, ports, ledger, credits, first: acknowledged, end: o.steps, factor: o.factor,
+      onLoss: (step) => pending.set(step, lossOf(floats(layout.arenaMemory, layout.arena.lossLeaves, slabs), o.factor(step))),
+      onAcknowledged: (step) => {
+        const loss = pending.get(step) ?? Number.NaN;
+        pending.delete(step);
+        if (!Number.isFinite(loss)) {
+          fatal.error(new NonFiniteLoss({ what: `the loss of step ${step}`, value: String(loss), hint: 'lower the learning rate or check the data' }));
+          return;
+        }
+        losses.push(loss);
+        acknowledged = step + 1;
+        tries = 0;
+        snapshot = counters.slice();
+        const now = nowMs();
+        o.onStep({ step, loss, learningRate: o.learningRate(step), samples: layout.batch.samples, seconds: (now - clock) / 1000 });
+        clock = now;
+      },
+    });
+    try {
+      await lastValueFrom(stoppable(run$, fatal, o.signal), { defaultValue: undefined });
+      await ledger.quiet();
+    } catch (error) {
+      const closed = error instanceof Error ? error : new Error(String(error));
+      for (const pool of [credits.ahead, credits.weights.credits, credits.gradients.credits]) pool.close(closed);
+      await ledger.quiet();
+      if (!(error instanceof ActorFailed) || o.signal.aborted) throw error;
+      faults++;
+      if (++tries >= attemptsMax) throw error;
+      await o.revive();
+      const again = new Ledger();
+      await Promise.all(ports.units.map((unit) => again.ask(unit, { type: 'memoryx.restart' })));
+      counters.forEach((value, i) => {
+        const extra = value - (snapshot[i] ?? 0);
+        redone[i % actions.length] = (redone[i % actions.length] ?? 0) + extra;
+      });
+      counters.set(snapshot);
+    }
+    for (const [name, pool] of [['ahead', credits.ahead], ['weights', credits.weights.credits], ['gradients', credits.gradients.credits]] as const) {
+      const total = totals.get(name) ?? { out: 0, back: 0, highWater: 0 };
+      totals.set(name, { out: total.out + pool.out, back: total.back + pool.returned, highWater: Math.max(total.highWater, pool.highWater) });
+    }
+  }
+  return { losses, faults, redone: readCounts(redone), credits: Object.fromEntries(totals) };
+};
+
+/** `source`, ended by an error of `fatal` or by the signal. */
+const stoppable = (source: Observable<unknown>, fatal: Observable<never>, signal: AbortSignal): Observable<unknown> =>
+  new Observable((subscriber) => {
+    if (signal.aborted) {
+      subscriber.error(signal.reason);
+      return;
+    }
+    const stop = (): void => subscriber.error(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    subscriber.add(() => signal.removeEventListener('abort', stop));
+    subscriber.add(fatal.subscribe({ error: (error: unknown) => subscriber.error(error) }));
+    subscriber.add(source.subscribe(subscriber));
+  });

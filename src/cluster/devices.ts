@@ -1,0 +1,23 @@
+/** The devices module: every kind of actor of the cluster by name. Worker threads import it by its URL. */
+import { actorKind } from '../actor/registry.js';
+import { inputCommands, inputReplies } from './input/protocol.js';
+import { inputWorker } from './input/worker.js';
+import { memoryXCommands, memoryXReplies } from './memoryx/protocol.js';
+import { memoryXUnit } from './memoryx/unit.js';
+import { swarmXNode } from './swarmx/node.js';
+import { swarmXCommands, swarmXReplies } from './swarmx/protocol.js';
+import { tileHost } from './tile/host.js';
+import { tileCommands, tileReplies } from './tile/protocol.js';
+import { waferCommands, waferReplies } from './wafer/protocol.js';
+import { wafer } from './wafer/wafer.js';
+
+export const devices = {
+  tileHost: actorKind({ behavior: tileHost, command: tileCommands, reply: tileReplies }),
+  input: actorKind({ behavior: inputWorker, command: inputCommands, reply: inputReplies }),
+  wafer: actorKind({ behavior: wafer, command: waferCommands, reply: waferReplies }),
+  swarmx: actorKind({ behavior: swarmXNode, command: swarmXCommands, reply: swarmXReplies }),
+  memoryx: actorKind({ behavior: memoryXUnit, command: memoryXCommands, reply: memoryXReplies }),
+};
+
+export type Devices = typeof devices;
+export const devicesUrl = import.meta.url;

@@ -1,0 +1,122 @@
+/**
+ * The layout: where everything of one run lies, as plain data that every actor gets with its props.
+ *
+ *   arena     one shared memory: weight slots, and for each band the SRAM of its tiles and its gradient nodes
+ *   MemoryX   memories of their own: weights twice (this step's and the next), moments, gradients
+ *
+ * Not here: making it (wafer/arena.ts, memoryx/places.ts), using it.
+ */
+import type { KernelPlan } from '../kernels/load.js';
+import type { Optimizer } from '../model/optimizer.js';
+import type { Program } from '../compiler/program.js';
+import type { BatchShape } from './deal.js';
+
+/** A band: neighbouring whole rows of one wafer, swept together by one tile host on one thread. Addresses in the arena. */
+export interface BandPlan {
+  readonly id: number;
+  readonly wafer: number;
+  readonly thread: number;
+  /** Rows of the rectangle. */
+  readonly firstRow: number;
+  readonly rows: number;
+  /** Places among the slabs of the wafer's share. */
+  readonly firstSlab: number;
+  readonly slabs: number;
+  /** Activations [slabs][features][32], a buffer of the program each: the tiles' SRAM, tile (row, column) being a view of it. */
+  readonly buffers: readonly number[];
+  /** Labels i32 [slabs][32]. */
+  readonly labels: number;
+  /** The step's loss factor, f32, left by the input worker. */
+  readonly factor: number;
+  /** Softmax and loss, [5][32]: max, sum, chunk, label's logit, loss. */
+  readonly softmax: number;
+  /** Turned panels [slabs][32][width]. */
+  readonly turned: number;
+  /** The gradient kernel's stack. */
+  readonly stack: number;
+  /** Outgoing gradient nodes, one region a gradient slot. */
+  readonly gradients: readonly number[];
+  /** Outgoing deltas of gathered rows, turned [slabs][32][width]; 0 if the program has none. */
+  readonly scatter: number;
+}
+
+export interface ArenaPlan {
+  readonly bytes: number;
+  /** Packed weights with their bias, in flight. */
+  readonly weightSlots: readonly number[];
+  /** One panel row of ones: the input of bias gradients. */
+  readonly ones: number;
+  /** Leaves of the loss, f32, by slab of the global batch. */
+  readonly lossLeaves: number;
+  readonly bands: readonly BandPlan[];
+  /** Bytes of activations among all of it. */
+  readonly activationBytes: number;
+}
+
+/** Where one parameter lies in a MemoryX memory. */
+export interface ParameterPlace {
+  readonly memory: number;
+  /** Step s reads weights[s mod 2] and writes the other. */
+  readonly weights: readonly [number, number];
+  readonly moments: readonly number[];
+  /** Gradient nodes waiting for their siblings; the root ends in the first. */
+  readonly gradients: readonly number[];
+}
+
+/** One unit's own regions in each memory that it works on. */
+export interface UnitPlace {
+  /** Staging of a block on its way down or up, by memory. */
+  readonly staging: readonly number[];
+  /** Saved moments of the stretch being updated, by memory. */
+  readonly undo: readonly number[];
+}
+
+/** What a program with an embedding has beside its table, in the table's memory. */
+export interface EmbeddingPlace {
+  readonly memory: number;
+  /** Ids i32 [slabs of a micro-batch][32][context]. */
+  readonly ids: number;
+  /** One panel (gathered, or turned on its way up) for each unit. */
+  readonly panels: readonly number[];
+  /** Pool of gradient rows [rowsMax][dim]. */
+  readonly rows: number;
+  readonly rowsMax: number;
+  /** Pool rows of one leaf's ids, i32 [32][context]. */
+  readonly slots: number;
+}
+
+export interface MemoryXPlan {
+  /** Bytes of each memory. */
+  readonly memoryBytes: readonly number[];
+  readonly parameters: readonly ParameterPlace[];
+  readonly units: readonly UnitPlace[];
+  readonly embedding: EmbeddingPlace | null;
+}
+
+/** Everything that actors share. Memories and the kernels' module travel by reference. */
+export interface ClusterLayout {
+  readonly program: Program;
+  readonly optimizer: Optimizer;
+  readonly batch: BatchShape;
+  readonly kernels: KernelPlan;
+  readonly arena: ArenaPlan;
+  readonly arenaMemory: WebAssembly.Memory;
+  readonly memoryX: MemoryXPlan;
+  readonly memoryXMemories: readonly WebAssembly.Memory[];
+  /** Versions and progress of updates, i32 [parameter][unit][3]; see memoryx/update.ts. */
+  readonly journal: SharedArrayBuffer;
+  /** Action counters (trace/counts.ts), one array a device. */
+  readonly counts: SharedArrayBuffer;
+}
+
+/** Floats in a stretch that an update saves and redoes as a whole. */
+export const stretchFloats = 1 << 14;
+
+/** Which counter array a device writes: bands, then inputs, then SwarmX nodes, then wafers, then MemoryX units. */
+export const deviceNumbers = (bands: number, nodes: number, numCsx: number) => ({
+  band: (id: number) => id,
+  input: (id: number) => bands + id,
+  node: (id: number) => 2 * bands + id,
+  wafer: (id: number) => 2 * bands + nodes + id,
+  unit: (id: number) => 2 * bands + nodes + numCsx + id,
+});

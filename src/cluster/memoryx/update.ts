@@ -1,0 +1,80 @@
+/**
+ * The update: one unit's share of a parameter, stretch by stretch, so that a unit that dies leaves nothing half done.
+ *
+ *   weights[s mod 2], gradient, moments ─▶ weights[(s+1) mod 2], moments in place
+ *
+ * Journal, three words for each parameter and unit: the step that is complete (s+1), the progress of the one under way as
+ * stretches·2 + busy, and which step that is. Moments of a busy stretch are saved first. A step that is redone skips what its first try finished: the
+ * gradient has the same bits, so the result has. Not here: scalars (scalars.ts), gradients (collect.ts).
+ */
+import type { Kernels } from '../../kernels/types.js';
+import type { ParameterPlace } from '../layout.js';
+import { stretchFloats } from '../layout.js';
+import type { Optimizer } from '../../model/optimizer.js';
+import { assert } from '../../util/errors.js';
+import type { Scalars } from './scalars.js';
+
+export interface UpdateShare {
+  readonly place: ParameterPlace;
+  /** Floats first … first+count−1 of the parameter. */
+  readonly first: number;
+  readonly count: number;
+  /** Address of room for `moments` stretches. */
+  readonly undo: number;
+  readonly kernels: Kernels;
+  /** The three journal words. */
+  readonly journal: Int32Array;
+}
+
+/** Journal words of one parameter and unit. */
+export const journalWords = 3;
+
+const moveMoments = (share: UpdateShare, from: number, floats: number, back: boolean): void => {
+  share.place.moments.forEach((moment, i) => {
+    const home = moment + from * 4, saved = share.undo + i * stretchFloats * 4;
+    share.kernels.copy(back ? home : saved, back ? saved : home, floats * 4);
+  });
+};
+
+/** Does what is left of step `step` for this share. Returns the elements updated. */
+export const updateShare = (share: UpdateShare, optimizer: Optimizer, scalars: Scalars, step: number): number => {
+  const { place, journal } = share;
+  const completed = Atomics.load(journal, 0);
+  if (completed === step + 1) return 0;
+  assert(completed === step, 'updates follow each other step by step');
+  if (Atomics.load(journal, 2) !== step + 1) {
+    Atomics.store(journal, 1, 0);
+    Atomics.store(journal, 2, step + 1);
+  }
+  let progress = Atomics.load(journal, 1);
+  let done = 0;
+  for (let stretch = progress >> 1; stretch * stretchFloats < share.count; stretch++) {
+    const from = share.first + stretch * stretchFloats;
+    const floats = Math.min(stretchFloats, share.count - stretch * stretchFloats);
+    if ((progress & 1) === 1) moveMoments(share, from, floats, true);
+    else {
+      moveMoments(share, from, floats, false);
+      Atomics.store(journal, 1, stretch * 2 + 1);
+    }
+    apply(share, optimizer, scalars, step, from * 4, floats);
+    progress = (stretch + 1) * 2;
+    Atomics.store(journal, 1, progress);
+    done += floats;
+  }
+  Atomics.store(journal, 0, step + 1);
+  return done;
+};
+
+const apply = (share: UpdateShare, optimizer: Optimizer, s: Scalars, step: number, offset: number, floats: number): void => {
+  const { place, kernels } = share;
+  const now = (place.weights[step % 2 === 0 ? 0 : 1] as number) + offset, next = (place.weights[step % 2 === 0 ? 1 : 0] as number) + offset;
+  const [gradient, m = 0, v = 0] = [place.gradients[0] as number, ...place.moments];
+  const g = gradient + offset;
+  if (optimizer.kind === 'sgd') {
+    const flags = (optimizer.weightDecay !== 0 ? 1 : 0) + (optimizer.momentum !== 0 ? 2 : 0) + (step === 0 ? 4 : 0) + (optimizer.nesterov ? 8 : 0);
+    kernels.sgd(next, now, g, m + offset, floats, s.learningRate, s.momentum, s.oneMinusDampening, s.weightDecay, flags);
+  } else {
+    const flags = optimizer.kind === 'adamW' ? 2 : optimizer.weightDecay !== 0 ? 1 : 0;
+    kernels.adam(next, now, g, m + offset, v + offset, floats, s.beta1, s.oneMinusBeta1, s.beta2, s.oneMinusBeta2, s.epsilon, s.stepSize, s.rootBias2, s.weightDecay, s.decay, flags);
+  }
+};

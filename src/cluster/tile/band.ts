@@ -1,0 +1,76 @@
+/**
+ * The view that a tile host has of its band during one micro-batch: which slabs are there, where buffers lie, what exists.
+ *
+ * Shared by the two ways to work a band off: sweep.ts (all tiles in one kernel call) and fabric.ts (tile by tile, by messages).
+ * Not here: arithmetic.
+ */
+import { panelRowBytes } from '../../kernels/types.js';
+import type { Kernels } from '../../kernels/types.js';
+import type { BlockPlan, LinearPlan, LocalStep, Program } from '../../compiler/program.js';
+import { assert } from '../../util/errors.js';
+import { ceilDiv } from '../../util/units.js';
+import type { MicroBatch } from '../deal.js';
+import type { ArenaPlan, BandPlan } from '../layout.js';
+
+export interface Share {
+  /** Slabs of the global batch that the band holds now. */
+  readonly firstSlab: number;
+  readonly slabs: number;
+  /** Tokens that exist in them, and in the last one. */
+  readonly tokens: number;
+  readonly lastTokens: number;
+  /** Rows of the rectangle that hold at least one of these tokens. */
+  readonly rows: number;
+}
+
+/** What a way of working a band off needs to know. */
+export interface BandContext {
+  readonly program: Program;
+  readonly arena: ArenaPlan;
+  readonly band: BandPlan;
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+}
+
+/** The two ways to work a band off have one face. */
+export interface BandWorker {
+  forward(share: Share, linear: LinearPlan, block: BlockPlan, slot: number): void;
+  gradient(share: Share, linear: LinearPlan, block: BlockPlan, slot: number): void;
+  delta(share: Share, linear: LinearPlan, block: BlockPlan, slot: number): void;
+  local(share: Share, step: LocalStep): void;
+}
+
+/** The band's part of its wafer's share of a micro-batch. */
+export const shareOf = (band: BandPlan, program: Program, microBatch: MicroBatch, samples: number, slabTokens: number): Share => {
+  const wafer = microBatch.wafers[band.wafer];
+  assert(wafer !== undefined, `wafer ${band.wafer} is in the deal`);
+  const slabs = Math.max(0, Math.min(band.slabs, wafer.count - band.firstSlab));
+  const firstSlab = wafer.first + band.firstSlab;
+  const tokens = slabs === 0 ? 0 : Math.min(samples, (firstSlab + slabs) * slabTokens) - firstSlab * slabTokens;
+  const firstToken = band.firstSlab * slabTokens;
+  let rows = 0;
+  for (let r = band.firstRow; r < band.firstRow + band.rows; r++) {
+    const from = program.rowEdges[r] ?? 0, to = Math.min(program.rowEdges[r + 1] ?? 0, firstToken + tokens);
+    if (to > from) rows++;
+  }
+  return { firstSlab, slabs, tokens, lastTokens: slabs === 0 ? 0 : tokens - (slabs - 1) * slabTokens, rows };
+};
+
+/** Byte distance between the panels of a buffer. */
+export const panelStride = (program: Program, buffer: number): number => (program.buffers[buffer]?.features ?? 0) * panelRowBytes;
+
+/** Address of feature `feature` of the band's first panel of a buffer. */
+export const bufferAt = (band: BandPlan, buffer: number, feature = 0): number => {
+  const base = band.buffers[buffer];
+  assert(base !== undefined, `buffer ${buffer} has a place`);
+  return base + feature * panelRowBytes;
+};
+
+/** Columns of the rectangle that hold features of a buffer. */
+export const columnsOf = (program: Program, buffer: number): number => {
+  const edges = program.buffers[buffer]?.featureEdges ?? [];
+  return edges.reduce((columns, edge, c) => columns + (c > 0 && edge > (edges[c - 1] as number) ? 1 : 0), 0);
+};
+
+/** Width of a gradient node of `outputs` columns. */
+export const nodeWidth = (outputs: number, align: number): number => ceilDiv(outputs, align) * align;

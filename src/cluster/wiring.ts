@@ -1,0 +1,73 @@
+/**
+ * Wiring: spawns every actor of a run on its thread and hands the coordinator their refs.
+ *
+ *   bands and their input lanes on the band's thread · wafers with their first band · SwarmX nodes and MemoryX units dealt over the threads
+ *
+ * Not here: what actors say to each other (each device's protocol.ts), starting the threads (emulator/).
+ */
+import type { ActorSystem } from '../actor/system.js';
+import type { TrainingData } from '../model/data.js';
+import { countersBytes, counters, readCounts, actions, type Counts } from '../trace/counts.js';
+import type { CountsByDevice } from '../trace/record.js';
+import type { Devices } from './devices.js';
+import type { Ports } from './coordinator/ports.js';
+import { deviceNumbers, type ClusterLayout } from './layout.js';
+import { planTree, type FanIn } from './swarmx/tree.js';
+
+export interface WiringOptions {
+  readonly layout: ClusterLayout;
+  readonly system: ActorSystem<Devices>;
+  readonly data: TrainingData;
+  readonly seed: number;
+  readonly fanIn: FanIn;
+  readonly sweep: 'band' | 'tile';
+}
+
+/** Counter arrays that a run needs. */
+export const devicesOf = (bands: number, numCsx: number, fanIn: FanIn, units: number): number => 2 * bands + planTree(numCsx, fanIn).length + numCsx + units;
+
+/** Shared memory for all counters. */
+export const makeCounters = (devices: number): SharedArrayBuffer => new SharedArrayBuffer(devices * countersBytes);
+
+export const wire = (o: WiringOptions): Ports => {
+  const { layout, system } = o;
+  const { bands } = layout.arena;
+  const { numCsx } = layout.batch;
+  const tree = planTree(numCsx, o.fanIn);
+  const number = deviceNumbers(bands.length, tree.length, numCsx);
+  const threads = system.threads;
+  const threadOfWafer = (wafer: number): number => bands.find((band) => band.wafer === wafer)?.thread ?? 0;
+  return {
+    bands: bands.map((band) => system.spawn({ name: `tileHost/${band.wafer}/${band.firstRow}`, kind: 'tileHost', thread: band.thread, props: { layout, band: band.id, sweep: o.sweep } })),
+    inputs: bands.map((band) =>
+      system.spawn({ name: `input/${band.wafer}/${band.firstRow}`, kind: 'input', thread: band.thread, props: { layout, band: band.id, data: o.data, seed: o.seed, counter: number.input(band.id) } })),
+    wafers: Array.from({ length: numCsx }, (_, w) => system.spawn({ name: `wafer/${w}`, kind: 'wafer', thread: threadOfWafer(w), props: { layout, wafer: w, counter: number.wafer(w) } })),
+    nodes: tree.map((node) =>
+      system.spawn({ name: `swarmx/${node.tier}/${node.id}`, kind: 'swarmx', thread: node.id % threads, props: { layout, fanIn: o.fanIn, node: node.id, counter: number.node(node.id) } })),
+    units: layout.memoryX.units.map((_, u) => system.spawn({ name: `memoryx/${u}`, kind: 'memoryx', thread: u % threads, props: { layout, unit: u, counter: number.unit(u) } })),
+  };
+};
+
+/** All counters as plain data, by device and in total. */
+export const collectCounts = (layout: ClusterLayout, fanIn: FanIn): CountsByDevice => {
+  const { bands } = layout.arena;
+  const { numCsx } = layout.batch;
+  const tree = planTree(numCsx, fanIn);
+  const number = deviceNumbers(bands.length, tree.length, numCsx);
+  const total = Object.fromEntries(actions.map((action) => [action, 0])) as Counts;
+  const devices: Record<string, Counts> = {};
+  const read = (name: string, device: number): void => {
+    const counts = readCounts(counters(layout.counts, device));
+    const before = devices[name];
+    devices[name] = before === undefined ? counts : (Object.fromEntries(actions.map((a) => [a, before[a] + counts[a]])) as Counts);
+    for (const action of actions) total[action] += counts[action];
+  };
+  for (const band of bands) {
+    read(`tiles/${band.wafer}`, number.band(band.id));
+    read(`input/${band.wafer}`, number.input(band.id));
+  }
+  for (let w = 0; w < numCsx; w++) read(`wafer/${w}`, number.wafer(w));
+  for (const node of tree) read(`swarmx/${node.tier}/${node.id}`, number.node(node.id));
+  layout.memoryX.units.forEach((_, u) => read('memoryx/0', number.unit(u)));
+  return { total, devices };
+};

@@ -1,0 +1,128 @@
+/**
+ * The emulated cluster that a user holds: options checked once, then any number of runs, one after the other.
+ *
+ *   Cluster.start(options) ─▶ cluster.train(model, { data, optimizer, … }) ─▶ Run
+ *
+ * Each run has its own actors on its own threads, which end with it. Not here: the plan (plan.ts), the steps (cluster/coordinator/).
+ */
+import { availableParallelism } from 'node:os';
+import { startLocalSystem } from '../actor/local/dispatcher.js';
+import { seededPick } from '../actor/local/schedule.js';
+import type { ActorSystem } from '../actor/system.js';
+import { startThreadSystem } from '../actor/thread/dispatcher.js';
+import { train } from '../cluster/coordinator/training.js';
+import { devices, devicesUrl, type Devices } from '../cluster/devices.js';
+import { readWeights, storeWeights } from '../cluster/store.js';
+import { planTree } from '../cluster/swarmx/tree.js';
+import { gradientSlots, weightSlots } from '../cluster/wafer/arena.js';
+import { collectCounts, wire } from '../cluster/wiring.js';
+import { numericsVersion } from '../compiler/program.js';
+import { chooseKernels, type KernelPlan } from '../kernels/load.js';
+import type { Model } from '../model/graph.js';
+import { valueAt } from '../model/schedule.js';
+import { digest } from '../tensor/named.js';
+import { InvalidConfig } from '../util/errors.js';
+import { checkClusterOptions, type ClusterOptions, type TrainOptions } from './options.js';
+import { lossFactor, planRun, shareData, type PlannedRun } from './plan.js';
+import { Run, type RunResult } from './run.js';
+
+export class Cluster implements AsyncDisposable {
+  /** Worker threads of each run. */
+  readonly threads: number;
+  /** Name of the kernel build in use. */
+  readonly kernels: string;
+  readonly #options: ClusterOptions;
+  readonly #kernelPlan: KernelPlan;
+  readonly #closing = new AbortController();
+  #running: Promise<unknown> | null = null;
+
+  private constructor(options: ClusterOptions, threads: number, kernelPlan: KernelPlan) {
+    this.#options = options;
+    this.threads = threads;
+    this.#kernelPlan = kernelPlan;
+    this.kernels = kernelPlan.name;
+  }
+
+  /** Checks the options and makes the kernels. @throws InvalidConfig */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    checkClusterOptions(options);
+    options.signal?.throwIfAborted();
+    const threads = options.threads === undefined || options.threads === 'auto' ? availableParallelism() : options.threads;
+    return new Cluster(options, threads, await chooseKernels(options.kernels ?? 'auto'));
+  }
+
+  /**
+   * Trains a model. The run starts at once; its weights depend on model, data, optimizer, steps, batch size and seed alone.
+   *
+   * @throws InvalidModel, InvalidConfig, DoesNotFit before anything starts; later failures reject `run.finished`
+   */
+  train(model: Model, options: TrainOptions): Run {
+    if (this.#closing.signal.aborted) throw new InvalidConfig({ what: 'this cluster is closed', hint: 'start another one' });
+    if (this.#running !== null) throw new InvalidConfig({ what: 'a run is in progress', hint: 'await run.finished first, or start another cluster' });
+    const planned = planRun(model, options, this.#options, this.threads, this.#kernelPlan);
+    storeWeights(model, planned.layout.memoryX, planned.layout.memoryXMemories, options.seed ?? 0, options.weights);
+    const run = new Run(planned.summary, (onStep) => this.#execute(model, options, planned, onStep));
+    this.#running = run.finished.then(
+      () => (this.#running = null),
+      () => (this.#running = null),
+    );
+    return run;
+  }
+
+  /** Stops a run in progress and waits until nothing of it is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new InvalidConfig({ what: 'the cluster was closed during the run' }));
+    await this.#running;
+  }
+
+  async #execute(model: Model, options: TrainOptions, planned: PlannedRun, onStep: Parameters<ConstructorParameters<typeof Run>[1]>[0]): Promise<RunResult> {
+    const { layout } = planned;
+    const fanIn = this.#options.fanIn ?? 4, seed = options.seed ?? 0;
+    const signal = AbortSignal.any([this.#closing.signal, ...[this.#options.signal, options.signal].filter((s) => s !== undefined)]);
+    signal.throwIfAborted();
+    const system = await this.#startSystem();
+    try {
+      const failed = new Set<number>();
+      system.onFailure(({ thread }) => void failed.add(thread));
+      const data = shareData(options.data);
+      const ports = wire({ layout, system, data, seed, fanIn, sweep: this.#options.sweep ?? 'band' });
+      const input = model.layers[0]?.features ?? 0;
+      const result = await train({
+        layout, tree: planTree(layout.batch.numCsx, fanIn), ports, weightSlots, gradientSlots, steps: options.steps, signal, onStep,
+        factor: lossFactor(data, input, options.batchSize, seed),
+        learningRate: (step) => valueAt(options.optimizer.learningRate, step),
+        revive: async () => {
+          const threads = [...failed];
+          failed.clear();
+          await Promise.all(threads.map((thread) => system.revive(thread)));
+        },
+      });
+      const weights = readWeights(model, layout.memoryX, layout.memoryXMemories, options.steps);
+      return {
+        weights,
+        record: {
+          format: 1, numericsVersion, seed, steps: options.steps, batchSize: options.batchSize, optimizer: options.optimizer,
+          model: { name: model.name, parameterCount: model.parameterCount, layers: model.layers.map((layer) => layer.name) },
+          shape: {
+            numCsx: layout.batch.numCsx, rows: planned.summary.rows, cols: planned.summary.cols, microBatches: planned.microBatches, slabsPerWafer: layout.batch.slabsPerWafer,
+            threads: this.threads, dispatcher: this.#options.dispatcher ?? 'thread', kernels: this.kernels,
+          },
+          ...result,
+          counts: collectCounts(layout, fanIn),
+          memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },
+          weightsDigest: digest(weights),
+        },
+      };
+    } finally {
+      await system[Symbol.asyncDispose]();
+    }
+  }
+
+  #startSystem(): Promise<ActorSystem<Devices>> {
+    const { dispatcher, scheduleSeed, faults } = this.#options;
+    const common = { threads: this.threads, devices, devicesUrl, ...(faults === undefined ? {} : { faults }) };
+    return dispatcher === 'local'
+      ? startLocalSystem({ ...common, ...(scheduleSeed === undefined ? {} : { pick: seededPick(scheduleSeed) }) })
+      : startThreadSystem(common);
+  }
+}

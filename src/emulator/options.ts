@@ -1,0 +1,82 @@
+/** What a user asks of a cluster and of a run, checked. Not here: the model's and the optimizer's own checks (model/). */
+import type { KernelChoice } from '../kernels/load.js';
+import type { TrainingData } from '../model/data.js';
+import type { Optimizer } from '../model/optimizer.js';
+import type { ThreadFault } from '../actor/turns.js';
+import { numCsxMax, type WaferSpec } from '../spec/wafer.js';
+import type { NamedTensor } from '../tensor/named.js';
+import { InvalidConfig } from '../util/errors.js';
+import { fanIns, type FanIn } from '../cluster/swarmx/tree.js';
+
+export interface ClusterOptions {
+  /** CS-2 systems, 1 to 192; 1 unless given. */
+  readonly numCsx?: number;
+  /** The rectangle of tiles that every wafer uses; 'auto' (default) takes the smallest that fits the model. */
+  readonly wafer?: 'auto' | { readonly rows: number; readonly cols: number; readonly spec?: WaferSpec };
+  /** Worker threads; 'auto' (default) takes what the host offers. */
+  readonly threads?: number | 'auto';
+  /** 'thread' (default) or 'local': all actors in this thread, in an order drawn from `scheduleSeed`. */
+  readonly dispatcher?: 'thread' | 'local';
+  /** Which build of the kernels; all give the same bits. */
+  readonly kernels?: KernelChoice;
+  /** Ports of a SwarmX node towards the wafers: 4 (default) or 2. */
+  readonly fanIn?: FanIn;
+  /** 'band' (default): a host sweeps all its tiles in one call; 'tile': every tile works for itself, by messages. Same bits, far slower. */
+  readonly sweep?: 'band' | 'tile';
+  /** Order of turns on the local dispatcher; without it, round robin. */
+  readonly scheduleSeed?: number;
+  /** Stops everything. */
+  readonly signal?: AbortSignal;
+  /** Planned deaths of threads, for tests of recovery. */
+  readonly faults?: readonly ThreadFault[];
+}
+
+export interface TrainOptions {
+  readonly data: TrainingData;
+  readonly optimizer: Optimizer;
+  /** Optimizer steps, at least 1. */
+  readonly steps: number;
+  /** Samples of the global batch. */
+  readonly batchSize: number;
+  /** Samples that one CS-2 works on at a time; its whole share unless given. A multiple of 32 below the batch size. */
+  readonly microBatchSize?: number;
+  /** Keys every random number; 0 unless given. */
+  readonly seed?: number;
+  /** First weights, in graph order; drawn from the seed unless given. */
+  readonly weights?: readonly NamedTensor[];
+  readonly signal?: AbortSignal;
+}
+
+const whole = (what: string, value: number, low: number, high: number): number => {
+  if (!Number.isInteger(value) || value < low || value > high) throw new InvalidConfig({ what, value, limit: `a whole number from ${low} to ${high}` });
+  return value;
+};
+
+const oneOf = <T>(what: string, value: T, choices: readonly T[]): T => {
+  if (!choices.includes(value)) throw new InvalidConfig({ what, value, limit: choices.join(' or ') });
+  return value;
+};
+
+/** Most worker threads: more than any host has use for. */
+const threadsMax = 256;
+
+/** @throws InvalidConfig */
+export const checkClusterOptions = (o: ClusterOptions): void => {
+  whole('numCsx', o.numCsx ?? 1, 1, numCsxMax);
+  if (o.threads !== undefined && o.threads !== 'auto') whole('threads', o.threads, 1, threadsMax);
+  oneOf('dispatcher', o.dispatcher ?? 'thread', ['thread', 'local']);
+  oneOf('fanIn', o.fanIn ?? 4, fanIns);
+  oneOf('sweep', o.sweep ?? 'band', ['band', 'tile']);
+  oneOf('kernels', o.kernels ?? 'auto', ['auto', 'simd128', 'twin']);
+  if (o.scheduleSeed !== undefined) whole('scheduleSeed', o.scheduleSeed, 0, Number.MAX_SAFE_INTEGER);
+  if (o.wafer !== undefined && o.wafer !== 'auto' && (typeof o.wafer !== 'object' || o.wafer === null)) {
+    throw new InvalidConfig({ what: 'wafer', value: o.wafer, limit: "'auto' or { rows, cols }" });
+  }
+};
+
+/** @throws InvalidConfig */
+export const checkTrainOptions = (o: TrainOptions): void => {
+  whole('steps', o.steps, 1, 2 ** 30);
+  whole('batchSize', o.batchSize, 1, 2 ** 26);
+  whole('seed', o.seed ?? 0, 0, Number.MAX_SAFE_INTEGER);
+};

@@ -1,0 +1,79 @@
+/**
+ * A run: one training in progress, as a stream of steps, an async iterator, and a promise of its end.
+ *
+ *   run.steps$ (RxJS) · for await (const step of run) · await run.finished
+ *
+ * Steps that nobody reads are kept, so a late reader misses none; there is one small report a step. Not here: the training itself.
+ */
+import { ReplaySubject, type Observable } from 'rxjs';
+import type { RunRecord } from '../trace/record.js';
+import type { NamedTensor } from '../tensor/named.js';
+import type { StepReport } from '../cluster/coordinator/training.js';
+
+export interface RunResult {
+  readonly weights: readonly NamedTensor[];
+  readonly record: RunRecord;
+}
+
+/** Where and how a run is placed, known before its first step. */
+export interface RunPlan {
+  readonly rows: number;
+  readonly cols: number;
+  readonly tiles: number;
+  readonly sramBytesMax: number;
+  readonly sramLimitBytes: number;
+  readonly microBatches: number;
+  readonly microBatchSize: number;
+  readonly blocks: number;
+  readonly allocatedBytes: number;
+}
+
+export class Run implements AsyncIterable<StepReport> {
+  readonly plan: RunPlan;
+  /** Completes after the last step; errors as `finished` rejects. */
+  readonly steps$: Observable<StepReport>;
+  readonly finished: Promise<RunResult>;
+
+  constructor(plan: RunPlan, start: (onStep: (report: StepReport) => void) => Promise<RunResult>) {
+    this.plan = plan;
+    const steps = new ReplaySubject<StepReport>();
+    this.steps$ = steps.asObservable();
+    this.finished = start((report) => steps.next(report));
+    this.finished.then(
+      () => steps.complete(),
+      (error: unknown) => steps.error(error),
+    );
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<StepReport> {
+    const queue: StepReport[] = [];
+    let ended = false;
+    let failure: { readonly error: unknown } | null = null;
+    let wake = (): void => {};
+    const subscription = this.steps$.subscribe({
+      next: (report) => {
+        queue.push(report);
+        wake();
+      },
+      error: (error: unknown) => {
+        failure = { error };
+        wake();
+      },
+      complete: () => {
+        ended = true;
+        wake();
+      },
+    });
+    try {
+      for (;;) {
+        const report = queue.shift();
+        if (report !== undefined) yield report;
+        else if (failure !== null) throw (failure as { readonly error: unknown }).error;
+        else if (ended) return;
+        else await new Promise<void>((resolve) => (wake = resolve));
+      }
+    } finally {
+      subscription.unsubscribe();
+    }
+  }
+}

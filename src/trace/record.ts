@@ -1,0 +1,40 @@
+/** The run record: what a finished run says of itself, as plain data. Devices write counts, the coordinator the rest. Not here: prices. */
+import type { Counts } from './counts.js';
+
+/** Counts by device, each `<kind>/<number>`; and their sum. */
+export interface CountsByDevice {
+  readonly total: Counts;
+  readonly devices: Readonly<Record<string, Counts>>;
+}
+
+export interface RunRecord {
+  readonly format: 1;
+  readonly numericsVersion: number;
+  readonly model: { readonly name: string; readonly parameterCount: number; readonly layers: readonly string[] };
+  readonly seed: number;
+  readonly steps: number;
+  readonly batchSize: number;
+  readonly optimizer: unknown;
+  /** How it was run: none of this shows in the weights. */
+  readonly shape: {
+    readonly numCsx: number;
+    readonly rows: number;
+    readonly cols: number;
+    readonly microBatches: number;
+    readonly slabsPerWafer: number;
+    readonly threads: number;
+    readonly dispatcher: string;
+    readonly kernels: string;
+  };
+  readonly losses: readonly number[];
+  readonly counts: CountsByDevice;
+  /** Work that was done again after a fault, apart from `counts`. */
+  readonly redone: Counts;
+  readonly faults: number;
+  /** Host memory in bytes. */
+  readonly memory: { readonly allocatedBytes: number; readonly stateBytes: number; readonly activationBytes: number };
+  /** Credits given out and taken back by each stream. */
+  readonly credits: Readonly<Record<string, { readonly out: number; readonly back: number; readonly highWater: number }>>;
+  /** SHA-256 of the final weights, every NaN as one; 16 hexadecimal digits. */
+  readonly weightsDigest: string;
+}
