@@ -5,7 +5,7 @@
  *         ──▶ consumer 1 ──┼─▶ acknowledgements, in the consumers' order; only now does a pull give the credit back
  *         ──▶ consumer 2 ──┘
  *
- * Not here: how consumers are reached (cluster/swarmx/), how many items are in flight (pull.ts).
+ * Not here: how consumers are reached (cluster/swarmx/), how many items are in flight (credit.ts).
  */
 import { InvalidConfig } from '../util/errors.js';
 

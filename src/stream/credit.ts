@@ -1,113 +1,206 @@
 /**
- * Credits: a counted right to have something in flight, one for each free block of a pool.
+ * The pull that obeys credits: RxJS has no demand signal, so a source is asked only for a credit in the hand.
  *
- *   acquire ─▶ out ─▶ in flight (≤ max) ─▶ release ─▶ returned        credits out = credits back, or a test fails
+ *   iterable ──ask──▶ [a credit] ──▶ project(item) ──▶ results, as they complete        credits out = credits back,
+ *                          ▲                │                                           on completion, error and
+ *                          └── its work ends┘                                           unsubscription alike
  *
- * Not here: who pulls on them (pull.ts).
+ * A credit comes back when the work on its item has ended: when an inner observable completes or is unsubscribed, and when a promise
+ * settles — a promise cannot be stopped, so what it works on stays taken although nobody listens any more.
+ * Not here: the books of credits (ledger.ts), the order of results (in-order.ts), tile messages (actor/), arithmetic.
  */
-import { EmulatorBug, InvalidConfig } from '../util/errors.js';
+import { Observable, Subscription, from, type ObservableInput } from 'rxjs';
+import { InvalidConfig } from '../util/errors.js';
+import type { Credits } from './ledger.js';
 
-interface Waiter {
-  readonly grant: () => void;
-  readonly refuse: (error: Error) => void;
+export { Credits } from './ledger.js';
+
+/** What can be asked for one item at a time; it is never asked ahead of a credit. */
+export type PullSource<T> = Iterable<T> | AsyncIterable<T>;
+
+/** The work on one item: its results, and by its end the moment in which the credit goes back. */
+export type Project<T, R> = (item: T, index: number) => PromiseLike<R> | ObservableInput<R>;
+
+export interface PullOptions {
+  /**
+   * How far results may run ahead: item i is pulled only when every item up to i − reachMax has ended. With it, `inOrder` of that
+   * capacity never overflows, however late one item is. No limit if left out.
+   */
+  readonly reachMax?: number;
 }
 
-/** A counted right to have something in flight: at most `max` are out, and who waits is served first come, first served. */
-export class Credits {
-  readonly name: string;
-  readonly max: number;
-  #out = 0;
-  #returned = 0;
-  #highWater = 0;
-  #closed: Error | null = null;
-  readonly #waiters = new Set<Waiter>();
+const isPromiseLike = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 
-  /** @throws InvalidConfig unless `max` is a whole number from 1. */
-  constructor(name: string, max: number) {
-    if (!Number.isSafeInteger(max) || max < 1) throw new InvalidConfig({ what: `credits '${name}'`, value: max, limit: 'a whole number from 1' });
-    this.name = name;
-    this.max = max;
-  }
+const iteratorOf = <T>(source: PullSource<T>): Iterator<T> | AsyncIterator<T> =>
+  Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
 
-  /** Credits handed out so far. */
-  get out(): number {
-    return this.#out;
-  }
-  /** Credits given back so far. */
-  get returned(): number {
-    return this.#returned;
-  }
-  /** Credits out and not yet back: 0 … max. */
-  get inFlight(): number {
-    return this.#out - this.#returned;
-  }
-  /** The most that were ever in flight at once. */
-  get highWater(): number {
-    return this.#highWater;
-  }
-  /** Those who wait for a credit. */
-  get waiting(): number {
-    return this.#waiters.size;
-  }
+/** What a pull tells its subscriber. */
+interface PullObserver<R> {
+  next(result: R): void;
+  error(error: unknown): void;
+  complete(): void;
+}
 
-  #take(): void {
-    this.#out++;
-    this.#highWater = Math.max(this.#highWater, this.inFlight);
+/** One subscription to a pull: the loop that acquires, pulls and starts work, and the books of what is in flight. */
+class Pull<T, R> {
+  readonly #credits: Credits;
+  readonly #project: Project<T, R>;
+  readonly #reachMax: number;
+  readonly #iterator: Iterator<T> | AsyncIterator<T>;
+  readonly #observer: PullObserver<R>;
+  readonly #inner = new Subscription();
+  readonly #stopped = new AbortController();
+  /** Indices whose work has not ended, ascending by construction. */
+  readonly #active = new Set<number>();
+  /** Wakes the loop when work ends. */
+  #wake: (() => void) | null = null;
+  /** The source has ended or failed: it needs no closing. */
+  #exhausted = false;
+
+  constructor(source: PullSource<T>, credits: Credits, project: Project<T, R>, reachMax: number, observer: PullObserver<R>) {
+    this.#credits = credits;
+    this.#project = project;
+    this.#reachMax = reachMax;
+    this.#iterator = iteratorOf(source);
+    this.#observer = observer;
   }
 
-  /** Takes a credit if one is free. @throws the error of `close`. */
-  tryAcquire(): boolean {
-    if (this.#closed !== null) throw this.#closed;
-    if (this.inFlight === this.max) return false;
-    this.#take();
-    return true;
+  /** Runs to the end of the source and of all work, or until it is stopped. Its outcome goes to the observer. */
+  async run(): Promise<void> {
+    for (let index = 0; !this.#over(); index++) {
+      while (!this.#over() && index - this.#lowest(index) >= this.#reachMax) await this.#change();
+      if (this.#over() || !(await this.#step(index))) break;
+    }
+    while (!this.#over() && this.#active.size > 0) await this.#change();
+    if (!this.#over()) this.#observer.complete();
   }
 
-  /** Takes a credit as soon as one is free, first come, first served. Rejects with the signal's reason or the error of `close`. */
-  acquire(signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      if (this.tryAcquire()) {
-        resolve();
-        return;
-      }
-      const leave = (): void => {
-        this.#waiters.delete(waiter);
-        signal?.removeEventListener('abort', abort);
-      };
-      const abort = (): void => waiter.refuse(signal?.reason as Error);
-      const waiter: Waiter = {
-        grant: () => {
-          leave();
-          this.#take();
-          resolve();
-        },
-        refuse: (error) => {
-          leave();
-          reject(error);
-        },
-      };
-      this.#waiters.add(waiter);
-      signal?.addEventListener('abort', abort);
+  /** Ends everything that can be ended and closes the source. */
+  stop(): void {
+    if (this.#over()) return;
+    this.#stopped.abort();
+    this.#notify();
+    this.#inner.unsubscribe();
+    if (!this.#exhausted) void this.#iterator.return?.();
+  }
+
+  #over(): boolean {
+    return this.#stopped.signal.aborted;
+  }
+
+  #lowest(otherwise: number): number {
+    for (const index of this.#active) return index;
+    return otherwise;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
     });
   }
 
-  /** Gives a credit back; the longest waiting gets it. @throws EmulatorBug if more come back than went out. */
-  release(): void {
-    if (this.inFlight === 0) {
-      throw new EmulatorBug({ what: `more credits '${this.name}' came back than went out`, value: this.#returned + 1, limit: this.#out });
-    }
-    this.#returned++;
-    if (this.#closed !== null) return;
-    for (const waiter of this.#waiters) {
-      waiter.grant();
-      return;
-    }
+  #notify(): void {
+    this.#wake?.();
+    this.#wake = null;
   }
 
-  /** Rejects all who wait and all who come later; what is in flight can still be given back. */
-  close(error: Error): void {
-    this.#closed ??= error;
-    for (const waiter of this.#waiters) waiter.refuse(this.#closed);
+  /** The first failure ends the pull: everything is stopped, then the observer hears of it. */
+  #fail(error: unknown): void {
+    if (this.#over()) return;
+    this.stop();
+    this.#observer.error(error);
+  }
+
+  /** Pulls one item for one credit and starts its work. False: the source has ended, or the pull has. */
+  async #step(index: number): Promise<boolean> {
+    try {
+      if (!this.#credits.tryAcquire()) await this.#credits.acquire(this.#stopped.signal);
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+    let owed = true;
+    const giveBack = (): void => {
+      if (owed) this.#credits.release();
+      owed = false;
+    };
+    if (this.#over()) {
+      giveBack();
+      return false;
+    }
+    // While the source is asked, a stop gives the credit back at once: no work holds it yet.
+    this.#stopped.signal.addEventListener('abort', giveBack);
+    try {
+      const asked = this.#iterator.next();
+      const next = isPromiseLike(asked) ? await asked : asked;
+      this.#stopped.signal.removeEventListener('abort', giveBack);
+      if (next.done === true) this.#exhausted = true;
+      else if (!this.#over()) {
+        this.#start(next.value, index, giveBack);
+        return true;
+      }
+      giveBack();
+    } catch (error) {
+      this.#stopped.signal.removeEventListener('abort', giveBack);
+      this.#exhausted = true;
+      giveBack();
+      this.#fail(error);
+    }
+    return false;
+  }
+
+  #start(item: T, index: number, giveBack: () => void): void {
+    this.#active.add(index);
+    const end = (): void => {
+      this.#active.delete(index);
+      giveBack();
+      this.#notify();
+    };
+    const fail = (error: unknown): void => {
+      end();
+      this.#fail(error);
+    };
+    const emit = (result: R): void => {
+      if (!this.#over()) this.#observer.next(result);
+    };
+    let work: PromiseLike<R> | ObservableInput<R>;
+    try {
+      work = this.#project(item, index);
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    if (isPromiseLike(work)) {
+      // The result leaves before its credit comes back: whoever gets it still owns the block.
+      work.then((result) => {
+        emit(result as R);
+        end();
+      }, fail);
+      return;
+    }
+    const subscription = from(work).subscribe({ next: emit, error: fail, complete: end });
+    subscription.add(end);
+    this.#inner.add(subscription);
   }
 }
+
+/**
+ * Pulls `source` as credits allow and emits the results of `project` in the order in which they complete. The source is asked for item i
+ * only with a credit in the hand, and nothing is buffered. A source belongs to one subscription: a second one asks for its iterator anew.
+ */
+export const fromPull = <T, R>(source: PullSource<T>, credits: Credits, project: Project<T, R>, options: PullOptions = {}): Observable<R> => {
+  const { reachMax = Number.POSITIVE_INFINITY } = options;
+  if (!(reachMax >= 1)) throw new InvalidConfig({ what: 'reachMax of a pull', value: reachMax, limit: 'at least 1' });
+  return new Observable((subscriber) => {
+    const pull = new Pull(source, credits, project, reachMax, subscriber);
+    subscriber.add(() => pull.stop());
+    void pull.run();
+  });
+};
+
+/** `fromPull` as the last part of a sentence: `withCredit(credits, send)(blocks)`. */
+export const withCredit =
+  <T, R>(credits: Credits, project: Project<T, R>, options: PullOptions = {}) =>
+  (source: PullSource<T>): Observable<R> =>
+    fromPull(source, credits, project, options);

@@ -3,7 +3,7 @@
  *
  *   2 0 1 4 3  ──inOrder──▶  0 1 2 3 4        a hole that outlives the capacity is an error, never a growing buffer
  *
- * A pull with `reachMax` ≤ capacity cannot overflow it. Not here: how many are in flight (pull.ts).
+ * A pull with `reachMax` ≤ capacity cannot overflow it. Not here: how many are in flight (credit.ts).
  */
 import { Observable, type OperatorFunction } from 'rxjs';
 import { EmulatorBug, InvalidConfig } from '../util/errors.js';

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { NEVER, Observable, Subject, concat, firstValueFrom, of, take, throwError, toArray } from 'rxjs';
-import { Credits } from '../../../src/stream/credit.js';
-import { fromPull, withCredit } from '../../../src/stream/pull.js';
+import { Credits, fromPull, withCredit } from '../../../src/stream/credit.js';
 import { EmulatorBug, InvalidConfig } from '../../../src/util/errors.js';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

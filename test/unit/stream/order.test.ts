@@ -4,10 +4,9 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Subject, firstValueFrom, from, toArray } from 'rxjs';
 import { broadcastTo } from '../../../src/stream/broadcast.js';
-import { Credits } from '../../../src/stream/credit.js';
 import { inOrder } from '../../../src/stream/in-order.js';
 import { gatherByKey } from '../../../src/stream/reduce.js';
-import { fromPull } from '../../../src/stream/pull.js';
+import { Credits, fromPull } from '../../../src/stream/credit.js';
 import { EmulatorBug, InvalidConfig } from '../../../src/util/errors.js';
 
 const collect = <T>(source: ReturnType<typeof from<T[]>>): Promise<T[]> => firstValueFrom(source.pipe(toArray()));
