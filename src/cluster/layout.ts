@@ -38,6 +38,8 @@ export interface BandPlan {
   readonly gradients: readonly number[];
   /** Outgoing deltas of gathered rows, turned [slabs][32][width]; 0 if the program has none. */
   readonly scatter: number;
+  /** Buffers on the links of the band, where tiles work one by one; 0 where they are swept. */
+  readonly fabric: number;
 }
 
 export interface ArenaPlan {

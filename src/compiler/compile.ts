@@ -44,7 +44,7 @@ export const compile = (model: Model, options: CompileOptions): Program => {
     rectangle,
     slabs: ceilDiv(tokens, slabTokens),
     rowEdges: rowEdges(tokens, rectangle.rows, slabTokens),
-    buffers: order.buffers.map(({ name, features }) => ({ name, features, featureEdges: evenEdges(features, rectangle.cols) })),
+    buffers: order.buffers.map(({ name, features, scratch }) => ({ name, features, scratch, featureEdges: evenEdges(features, rectangle.cols) })),
     linears: order.linears,
     passes: order.passes,
     sram,

@@ -20,6 +20,8 @@ export interface Rectangle {
  */
 export interface BufferPlan {
   readonly name: string;
+  /** Deltas of layers of several widths pass through it, each laid out and placed by its own width. */
+  readonly scratch: boolean;
   readonly features: number;
   readonly featureEdges: readonly number[];
 }

@@ -14,15 +14,15 @@ import type { LinearPlan, LocalStep, PassStep } from './program.js';
 
 export interface StreamOrder {
   /** Name and width of each buffer. */
-  readonly buffers: readonly { readonly name: string; readonly features: number }[];
+  readonly buffers: readonly { readonly name: string; readonly features: number; readonly scratch: boolean }[];
   readonly linears: readonly LinearPlan[];
   readonly passes: readonly PassStep[];
 }
 
 /** @throws InvalidModel for a graph that is no chain */
 export const orderStreams = (model: Model): StreamOrder => {
-  const buffers: { name: string; features: number }[] = [];
-  const addBuffer = (name: string, features: number): number => buffers.push({ name, features }) - 1;
+  const buffers: { name: string; features: number; scratch: boolean }[] = [];
+  const addBuffer = (name: string, features: number, isScratch = false): number => buffers.push({ name, features, scratch: isScratch }) - 1;
   const linears: LinearPlan[] = [];
   /** groups[0] are the local steps behind the input, groups[i + 1] those behind linear i. */
   const groups: LocalStep[][] = [[]];
@@ -94,7 +94,7 @@ export const orderStreams = (model: Model): StreamOrder => {
     if (plan.dx === null) continue;
     const between = groups[i] ?? [];
     if (between.length > 0) {
-      if (scratch < 0) scratch = addBuffer('delta', 0);
+      if (scratch < 0) scratch = addBuffer('delta', 0, true);
       const held = buffers[scratch] as { features: number };
       held.features = Math.max(held.features, plan.inputs);
       linears[i] = { ...plan, dx: scratch };

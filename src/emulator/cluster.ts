@@ -17,7 +17,7 @@ import { planTree } from '../cluster/swarmx/tree.js';
 import { gradientSlots, weightSlots } from '../cluster/wafer/arena.js';
 import { collectCounts, wire } from '../cluster/wiring.js';
 import { numericsVersion } from '../compiler/program.js';
-import { chooseKernels, type KernelPlan } from '../kernels/load.js';
+import { kernelPlan, twinPlan, type KernelPlan } from '../kernels/load.js';
 import type { Model } from '../model/graph.js';
 import { valueAt } from '../model/schedule.js';
 import { digest } from '../tensor/named.js';
@@ -48,7 +48,7 @@ export class Cluster implements AsyncDisposable {
     checkClusterOptions(options);
     options.signal?.throwIfAborted();
     const threads = options.threads === undefined || options.threads === 'auto' ? availableParallelism() : options.threads;
-    return new Cluster(options, threads, await chooseKernels(options.kernels ?? 'auto'));
+    return new Cluster(options, threads, options.kernels === 'twin' ? twinPlan : kernelPlan({ revectorize: options.kernels === 'simd128' ? 'off' : 'auto' }));
   }
 
   /**

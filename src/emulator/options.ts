@@ -1,5 +1,4 @@
 /** What a user asks of a cluster and of a run, checked. Not here: the model's and the optimizer's own checks (model/). */
-import type { KernelChoice } from '../kernels/load.js';
 import type { TrainingData } from '../model/data.js';
 import type { Optimizer } from '../model/optimizer.js';
 import type { ThreadFault } from '../actor/turns.js';
@@ -7,6 +6,9 @@ import { numCsxMax, type WaferSpec } from '../spec/wafer.js';
 import type { NamedTensor } from '../tensor/named.js';
 import { InvalidConfig } from '../util/errors.js';
 import { fanIns, type FanIn } from '../cluster/swarmx/tree.js';
+
+/** 'auto': the fastest build that passes its self-test; 'simd128': without the revectorizer; 'twin': the plain scalar twins. */
+export type KernelChoice = 'auto' | 'simd128' | 'twin';
 
 export interface ClusterOptions {
   /** CS-2 systems, 1 to 192; 1 unless given. */

@@ -9,6 +9,7 @@ import { dealBatch, samplesIn, slabsPerWafer, type BatchShape } from '../cluster
 import type { ClusterLayout } from '../cluster/layout.js';
 import { planMemoryX } from '../cluster/memoryx/places.js';
 import { journalWords } from '../cluster/memoryx/update.js';
+import { fabricFloats } from '../cluster/tile/fabric.js';
 import { planArena } from '../cluster/wafer/arena.js';
 import { devicesOf, makeCounters } from '../cluster/wiring.js';
 import type { KernelPlan } from '../kernels/load.js';
@@ -41,8 +42,9 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   const wafer = cluster.wafer ?? 'auto';
   const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2) });
 
+  const fabric = cluster.sweep === 'tile' ? fabricFloats(program) : 0;
   const arenaPlan = new MemoryPlan('the wafers');
-  const arena = planArena(program, batch, threads, arenaPlan);
+  const arena = planArena(program, batch, threads, fabric, arenaPlan);
   const memoryX = planMemoryX(program, o.optimizer, batch, threads);
   const layout: ClusterLayout = {
     program,

@@ -7,8 +7,7 @@
  * Not here: gradients once they are formed (up.ts), the update (attempt.ts).
  */
 import { concatMap, mergeMap, type Observable } from 'rxjs';
-import { Credits } from '../../stream/credit.js';
-import { fromPull } from '../../stream/pull.js';
+import { fromPull, type Credits } from '../../stream/credit.js';
 import { inOrder } from '../../stream/in-order.js';
 import type { MicroBatch } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
@@ -41,6 +40,7 @@ export interface WayDownOptions {
 }
 
 interface Ready {
+  readonly index: number;
   readonly item: StreamItem;
   readonly slot: number;
 }
@@ -74,18 +74,18 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     }));
   };
 
-  const prepare = async (item: StreamItem): Promise<Ready> => {
+  const prepare = async (item: StreamItem, index: number): Promise<Ready> => {
     switch (item.op) {
       case 'forward':
       case 'delta': {
         const slot = await weightSlots.acquire();
         await send(item, slot);
-        return { item, slot };
+        return { index, item, slot };
       }
       case 'gradient':
-        return { item, slot: await gradientSlots.acquire() };
+        return { index, item, slot: await gradientSlots.acquire() };
       default:
-        return { item, slot: -1 };
+        return { index, item, slot: -1 };
     }
   };
 
@@ -141,12 +141,14 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
   const issue = async (ready: Ready): Promise<{ readonly done: Promise<void> }> => {
     if (ready.item.op === 'enter') await enter(ready.item);
     const done = finish(ready, tell(ready));
+    // Whoever listens hears of a failure; after the first one nobody does.
+    done.catch(() => {});
     current.push(done);
     return { done };
   };
 
-  return fromPull(source, o.ahead, prepare).pipe(
-    inOrder(lookahead),
+  return fromPull(source, o.ahead, prepare, { reachMax: lookahead }).pipe(
+    inOrder({ indexOf: (ready) => ready.index, capacity: lookahead }),
     concatMap(issue),
     mergeMap(({ done }) => done),
   );

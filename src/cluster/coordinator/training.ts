@@ -75,8 +75,8 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     const ledger = new Ledger();
     const credits: StreamCredits = {
       ahead: new Credits('prepared items', lookahead),
-      weights: new Slots(new Credits('weight blocks', o.weightSlots), o.weightSlots),
-      gradients: new Slots(new Credits('gradient blocks', o.gradientSlots), o.gradientSlots),
+      weights: new Slots(new Credits('weight blocks', o.weightSlots)),
+      gradients: new Slots(new Credits('gradient blocks', o.gradientSlots)),
     };
     const pending = new Map<number, number>();
     const fatal = new Subject<never>();
@@ -104,8 +104,12 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       await ledger.quiet();
     } catch (error) {
       const closed = error instanceof Error ? error : new Error(String(error));
-      for (const pool of [credits.ahead, credits.weights.credits, credits.gradients.credits]) pool.close(closed);
+      credits.ahead.close(closed);
+      credits.weights.credits.close(closed);
+      credits.gradients.credits.close(closed);
       await ledger.quiet();
+      credits.weights.close(closed);
+      credits.gradients.close(closed);
       if (!(error instanceof ActorFailed) || o.signal.aborted) throw error;
       faults++;
       if (++tries >= attemptsMax) throw error;

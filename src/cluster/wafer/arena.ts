@@ -45,7 +45,7 @@ export const cutBands = (program: Program, numCsx: number, threads: number): Row
 };
 
 /** Lays the arena out; `plan` then makes the memory. @throws DoesNotFit beyond 4 GiB */
-export const planArena = (program: Program, batch: BatchShape, threads: number, plan: MemoryPlan): ArenaPlan => {
+export const planArena = (program: Program, batch: BatchShape, threads: number, fabricFloats: number, plan: MemoryPlan): ArenaPlan => {
   const start = plan.bytes;
   const times = (n: number, bytes: number): number[] => Array.from({ length: n }, () => plan.reserve(bytes));
   const weights = times(program.linears.length === 0 ? 0 : weightSlots, program.blockFloatsMax * 4);
@@ -62,7 +62,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
     const before = plan.bytes;
     const buffers = program.buffers.map((buffer) => plan.reserve(rows.slabs * buffer.features * panelRowBytes));
     activationBytes += plan.bytes - before;
-    const partial = { ...rows, id, buffers, labels: 0, factor: 0, softmax: 0, turned: 0, stack: 0, gradients: [], scatter: 0 };
+    const partial = { ...rows, id, buffers, labels: 0, factor: 0, softmax: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0 };
     const nodes = Math.max(1, ...microBatches.map((microBatch) => nodesOfBand(partial, microBatch).length));
     return {
       ...partial,
@@ -73,6 +73,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
       stack: plan.reserve(gradientScratchBytes(widthMax, rows.slabs)),
       gradients: times(gradientSlots, nodes * nodeBytesMax),
       scatter: scattered === 0 ? 0 : plan.reserve(rows.slabs * slabTokens * scattered * 4),
+      fabric: fabricFloats === 0 ? 0 : plan.reserve(fabricFloats * 4),
     };
   });
   return { bytes: plan.bytes - start, weightSlots: weights, ones, lossLeaves, bands, activationBytes };

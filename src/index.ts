@@ -1,0 +1,18 @@
+/**
+ * The public door: everything a user of the emulator may import, by name. Not here: the property-test kit (`waferstream/testing`).
+ */
+export { Cluster } from './emulator/cluster.js';
+export type { ClusterOptions, KernelChoice, TrainOptions } from './emulator/options.js';
+export { Run, type RunPlan, type RunResult } from './emulator/run.js';
+export type { StepReport } from './cluster/coordinator/training.js';
+export { model, type InputSpec, type Initializer, type Layer, type LayerSpec, type Model, type ParameterSpec } from './model/graph.js';
+export { embedding, features, gelu, linear, relu, tokens } from './model/layers.js';
+export { byteLm, mlp } from './model/presets.js';
+export { adam, adamW, sgd, type Optimizer } from './model/optimizer.js';
+export { constant, cosine, linearWarmup, type Schedule } from './model/schedule.js';
+export type { TrainingData } from './model/data.js';
+export { specs, type WaferSpec } from './spec/wafer.js';
+export { digest, firstDifference, type Difference, type NamedTensor } from './tensor/named.js';
+export type { RunRecord, CountsByDevice } from './trace/record.js';
+export type { Action, Counts } from './trace/counts.js';
+export { ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, WaferstreamError } from './util/errors.js';
