@@ -139,6 +139,15 @@ export class FunctionBuilder {
   while(condition: I32, body: () => void): void {
     this.if(condition, () => this.doWhile(body, condition));
   }
+  /**
+   * As `while`, tested at the top of every round, the exit in front of the body. Compilers that place loads by their distance from the exit
+   * (V8 before 12) leave the body's loads beside their uses in this shape, and hoist all of them to the top in the shape of `doWhile`.
+   */
+  whileTopTested(condition: I32, body: () => void): void {
+    this.#emit(opcodes.block, emptyBlock, opcodes.loop, emptyBlock, condition.code, 0x45, opcodes.brIf, 1);
+    body();
+    this.#emit(opcodes.br, 0, opcodes.end, opcodes.end);
+  }
   /** for (counter = from; counter < to; counter += step), signed. */
   for(counter: Local<'i32'>, from: Int, to: Int, step: number, body: () => void): void {
     this.set(counter, typeof from === 'number' ? i32.const(from) : from);

@@ -11,6 +11,9 @@ import { section, sized, text, unsigned, vector, type Bytes } from './encode.js'
 import type { ValueType } from './expressions.js';
 import { FunctionBuilder, typeCode, type Callee, type Parameters, type Signature } from './function.js';
 
+/** A name map: index and name of each. */
+const names = (items: readonly string[]): number[] => vector(items.map((name, index) => [...unsigned(index), ...text(name)]));
+
 interface Entry {
   readonly callee: Callee;
   readonly builder: FunctionBuilder;
@@ -58,7 +61,6 @@ export class ModuleBuilder {
 
   /** The name section: functions and locals keep their names in a debugger and in a text dump. */
   #names(): Bytes {
-    const names = (items: readonly string[]): number[] => vector(items.map((name, index) => [...unsigned(index), ...text(name)]));
     const functions = names(this.#entries.map(({ callee }) => callee.name));
     const locals = vector(this.#entries.map(({ builder }, index) => [...unsigned(index), ...names(builder.locals.map((local) => local.name))]));
     return [1, ...sized(functions), 2, ...sized(locals)];

@@ -26,7 +26,7 @@ export const shapes = {
 /** 0 … count−1 in the shape's order of emission. */
 export const order = (shape: Shape, count: number): number[] => {
   const ascending = Array.from({ length: count }, (_, index) => index);
-  return shape.descending ? ascending.reverse() : ascending;
+  return shape.descending ? ascending.toReversed() : ascending;
 };
 
 type Pointer = Local<'i32'>;

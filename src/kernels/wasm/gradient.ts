@@ -33,12 +33,12 @@ const treeKernel = (m: ModuleBuilder, shape: Shape, rows: number): Callee => {
       f.set(y, p.turned);
       f.set(tokens, i32.const(slabTokens));
       f.if(i32.eq(p.panels, 1), () => f.set(tokens, p.lastTokens));
-      f.doWhile(() => {
+      f.whileTopTested(tokens, () => {
         multiplyAdd(f, shape, rows, sums, x, (row) => row * panelRowBytes, y);
         f.advance(x, 4);
         f.advance(y, p.rowBytes);
         f.set(tokens, i32.sub(tokens, 1));
-      }, tokens);
+      });
       f.set(start, leaf);
       f.set(size, i32.const(1));
       // The node in registers covers leaves start … start+size−1. The bit `size` of start tells a right child from a left one.
@@ -86,12 +86,12 @@ const tokensKernel = (m: ModuleBuilder, shape: Shape, rows: number): Callee =>
       }
     };
     eachStored((sum, v) => f.set(sum, v128.load(to, v * 16)));
-    f.doWhile(() => {
+    f.whileTopTested(p.tokens, () => {
       multiplyAdd(f, shape, rows, sums, p.inp, (row) => row * panelRowBytes, p.turned);
       f.advance(p.inp, 4);
       f.advance(p.turned, p.rowBytes);
       f.set(p.tokens, i32.sub(p.tokens, 1));
-    }, p.tokens);
+    });
     eachStored((sum, v) => f.store(to, sum, v * 16));
   }, { export: false });
 

@@ -49,12 +49,12 @@ const storeBlock = (f: FunctionBuilder, sums: readonly (readonly Local<'v128'>[]
 
 /** The sum over `count` ≥ 1 features, ascending; uses inp and packed up. */
 const sumFeatures = (f: FunctionBuilder, shape: Shape, rows: number, sums: readonly (readonly Local<'v128'>[])[], inp: Pointer, packed: Pointer, count: Pointer): void => {
-  f.doWhile(() => {
+  f.whileTopTested(count, () => {
     multiplyAdd(f, shape, rows, sums, packed, (row) => row * 4, inp);
     f.advance(packed, rows * 4);
     f.advance(inp, panelRowBytes);
     f.set(count, i32.sub(count, 1));
-  }, count);
+  });
 };
 
 /** One chunk of `groups` groups of `rows` results for one group of tokens; groups lie `packedStride` apart. */
