@@ -3,7 +3,7 @@
  */
 export { Cluster } from './emulator/cluster.js';
 export type { ClusterOptions, KernelChoice, TrainOptions } from './emulator/options.js';
-export { Run, type RunPlan, type RunResult } from './emulator/run.js';
+export { Run, type Inspection, type RunPlan, type RunResult } from './emulator/run.js';
 export type { StepReport } from './cluster/coordinator/training.js';
 export { model, type InputSpec, type Initializer, type Layer, type LayerSpec, type Model, type ParameterSpec } from './model/graph.js';
 export { embedding, features, gelu, linear, relu, tokens } from './model/layers.js';

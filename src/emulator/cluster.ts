@@ -23,6 +23,7 @@ import { valueAt } from '../model/schedule.js';
 import { digest } from '../tensor/named.js';
 import { InvalidConfig } from '../util/errors.js';
 import { checkClusterOptions, type ClusterOptions, type TrainOptions } from './options.js';
+import { inspect } from './inspect.js';
 import { lossFactor, planRun, shareData, type PlannedRun } from './plan.js';
 import { Run, type RunResult } from './run.js';
 
@@ -100,6 +101,7 @@ export class Cluster implements AsyncDisposable {
       const weights = readWeights(model, layout.memoryX, layout.memoryXMemories, options.steps);
       return {
         weights,
+        ...(options.inspect === true ? { inspection: inspect(layout) } : {}),
         record: {
           format: 1, numericsVersion, seed, steps: options.steps, batchSize: options.batchSize, optimizer: options.optimizer,
           model: { name: model.name, parameterCount: model.parameterCount, layers: model.layers.map((layer) => layer.name) },

@@ -47,6 +47,8 @@ export interface TrainOptions {
   /** First weights, in graph order; drawn from the seed unless given. */
   readonly weights?: readonly NamedTensor[];
   readonly signal?: AbortSignal;
+  /** Also returns gradients of the last step, and the deltas of its last micro-batch. */
+  readonly inspect?: boolean;
 }
 
 const whole = (what: string, value: number, low: number, high: number): number => {

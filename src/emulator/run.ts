@@ -13,6 +13,16 @@ import type { StepReport } from '../cluster/coordinator/training.js';
 export interface RunResult {
   readonly weights: readonly NamedTensor[];
   readonly record: RunRecord;
+  /** Only with `inspect`. */
+  readonly inspection?: Inspection;
+}
+
+/** What stands in the machine after the last step. */
+export interface Inspection {
+  /** The gradient of every parameter over the last global batch, in graph order. */
+  readonly gradients: readonly NamedTensor[];
+  /** The delta of every linear layer's output, [samples of the last micro-batch][features], by layer name. */
+  readonly deltas: readonly NamedTensor[];
 }
 
 /** Where and how a run is placed, known before its first step. */
