@@ -7,7 +7,7 @@
  */
 import type { ActorSystem } from '../actor/system.js';
 import type { TrainingData } from '../model/data.js';
-import { countersBytes, counters, readCounts, actions, type Counts } from '../trace/counts.js';
+import { actions, readCounts, type Counts } from '../trace/counts.js';
 import type { CountsByDevice } from '../trace/record.js';
 import type { Devices } from './devices.js';
 import type { Ports } from './coordinator/ports.js';
@@ -25,9 +25,6 @@ export interface WiringOptions {
 
 /** Counter arrays that a run needs. */
 export const devicesOf = (bands: number, numCsx: number, fanIn: FanIn, units: number): number => 2 * bands + planTree(numCsx, fanIn).length + numCsx + units;
-
-/** Shared memory for all counters. */
-export const makeCounters = (devices: number): SharedArrayBuffer => new SharedArrayBuffer(devices * countersBytes);
 
 export const wire = (o: WiringOptions): Ports => {
   const { layout, system } = o;
@@ -48,8 +45,8 @@ export const wire = (o: WiringOptions): Ports => {
   };
 };
 
-/** All counters as plain data, by device and in total. */
-export const collectCounts = (layout: ClusterLayout, fanIn: FanIn): CountsByDevice => {
+/** Counts of all devices, one behind the other, as plain data by device and in total. */
+export const collectCounts = (layout: ClusterLayout, fanIn: FanIn, all: Float64Array): CountsByDevice => {
   const { bands } = layout.arena;
   const { numCsx } = layout.batch;
   const tree = planTree(numCsx, fanIn);
@@ -57,7 +54,7 @@ export const collectCounts = (layout: ClusterLayout, fanIn: FanIn): CountsByDevi
   const total = Object.fromEntries(actions.map((action) => [action, 0])) as Counts;
   const devices: Record<string, Counts> = {};
   const read = (name: string, device: number): void => {
-    const counts = readCounts(counters(layout.counts, device));
+    const counts = readCounts(all.subarray(device * actions.length, (device + 1) * actions.length));
     const before = devices[name];
     devices[name] = before === undefined ? counts : (Object.fromEntries(actions.map((a) => [a, before[a] + counts[a]])) as Counts);
     for (const action of actions) total[action] += counts[action];

@@ -11,7 +11,7 @@ import { planMemoryX } from '../cluster/memoryx/places.js';
 import { journalWords } from '../cluster/memoryx/update.js';
 import { fabricFloats } from '../cluster/tile/fabric.js';
 import { planArena } from '../cluster/wafer/arena.js';
-import { devicesOf, makeCounters } from '../cluster/wiring.js';
+import { devicesOf } from '../cluster/wiring.js';
 import type { KernelPlan } from '../kernels/load.js';
 import { slabTokens } from '../kernels/types.js';
 import { checkData, sampleAt, sampleCount, type TrainingData } from '../model/data.js';
@@ -19,6 +19,7 @@ import type { Model } from '../model/graph.js';
 import { checkOptimizer } from '../model/optimizer.js';
 import { specs } from '../spec/wafer.js';
 import { MemoryPlan } from '../tensor/shared-memory.js';
+import { makeCounters } from '../trace/counts.js';
 import { checkTrainOptions, type ClusterOptions, type TrainOptions } from './options.js';
 import type { RunPlan } from './run.js';
 

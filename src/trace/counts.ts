@@ -1,5 +1,5 @@
 /**
- * Action counts: what devices did, as sums in shared memory; one array of f64 a device.
+ * Action counts: what devices did, as sums in shared memory; an array of f64 for each device and step.
  *
  * Counts are the emulated machine's (positions × tokens), whichever host kernel did the work and however tiles were swept.
  * Devices add to them once a turn. Not here: cycles, seconds, joules (they are priced from a finished record).
@@ -46,8 +46,20 @@ export const at = Object.fromEntries(actions.map((action, i) => [action, i])) as
 
 export const countersBytes = actions.length * Float64Array.BYTES_PER_ELEMENT;
 
-/** A counter array over shared memory. */
-export const counters = (buffer: SharedArrayBuffer, device: number): Float64Array => new Float64Array(buffer, device * countersBytes, actions.length);
+/**
+ * A device's two counter arrays over shared memory, by the parity of the step: two steps overlap, and each is settled on its own when it is
+ * acknowledged or given up.
+ */
+export const counters = (buffer: SharedArrayBuffer, device: number): ((step: number) => Float64Array) => {
+  const [even, odd] = [0, 1].map((parity) => new Float64Array(buffer, (parity * (buffer.byteLength / 2)) + device * countersBytes, actions.length)) as [Float64Array, Float64Array];
+  return (step) => (step % 2 === 0 ? even : odd);
+};
+
+/** Shared memory for the counters of `devices`. */
+export const makeCounters = (devices: number): SharedArrayBuffer => new SharedArrayBuffer(2 * devices * countersBytes);
+
+/** All devices' counters of a step, one behind the other. */
+export const stepCounters = (buffer: SharedArrayBuffer, step: number): Float64Array => new Float64Array(buffer, (step % 2) * (buffer.byteLength / 2), buffer.byteLength / 2 / 8);
 
 /** Adds `amount` to one action. */
 export const count = (to: Float64Array, action: Action, amount: number): void => {

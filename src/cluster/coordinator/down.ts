@@ -90,29 +90,28 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
   };
 
   const commandOf = (item: StreamItem, slot: number): TileCommand => {
-    const { microBatch } = item;
+    const { step, microBatch } = item;
     switch (item.op) {
       case 'enter':
-        return { type: 'tile.enter', microBatch };
+        return { type: 'tile.enter', step, microBatch };
       case 'scatter':
-        return { type: 'tile.scatter', microBatch };
+        return { type: 'tile.scatter', step, microBatch };
       default:
-        return { type: `tile.${item.op}`, microBatch, linear: item.linear, block: item.block, slot };
+        return { type: `tile.${item.op}`, step, microBatch, linear: item.linear, block: item.block, slot };
     }
   };
 
-  /** Tells every band; the order of calls is the program's. */
+  /** Tells every band, and SwarmX what passes it on the way; the order of calls is the program's. */
   const tell = ({ item, slot }: Ready): Promise<unknown> => {
-    const bands = bandsIn[item.microBatch] ?? [];
-    if (item.op === 'forward' || item.op === 'delta') broadcast(item);
-    return Promise.all(bands.map((band) => ledger.ask(pick(ports.bands, band.id), commandOf(item, slot))));
+    const bands = (bandsIn[item.microBatch] ?? []).map((band) => ledger.ask(pick(ports.bands, band.id), commandOf(item, slot)));
+    return Promise.all<unknown>(item.op === 'forward' || item.op === 'delta' ? [...bands, ...broadcast(item)] : bands);
   };
-  const broadcast = (item: Extract<StreamItem, { op: 'forward' | 'delta' }>): void => {
+  const broadcast = (item: Extract<StreamItem, { op: 'forward' | 'delta' }>): Promise<unknown>[] => {
     const linear = program.linears[item.linear];
     const block = item.op === 'forward' ? linear?.forwardBlocks[item.block] : linear?.deltaBlocks[item.block];
-    if (linear === undefined || block === undefined) return;
+    if (linear === undefined || block === undefined) return [];
     const contracted = item.op === 'forward' ? linear.inputs + (linear.bias === null ? 0 : 1) : linear.outputs;
-    for (const node of ports.nodes) node.tell({ type: 'swarmx.broadcast', bytes: contracted * block.count * 4 });
+    return ports.nodes.map((node) => ledger.ask(node, { type: 'swarmx.broadcast', step: item.step, bytes: contracted * block.count * 4 }));
   };
 
   const finish = async ({ item, slot }: Ready, told: Promise<unknown>): Promise<void> => {

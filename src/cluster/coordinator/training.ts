@@ -9,7 +9,7 @@
 import { lastValueFrom, Observable, Subject } from 'rxjs';
 import { Credits } from '../../stream/credit.js';
 import { floats } from '../../tensor/shared-memory.js';
-import { actions, readCounts, type Counts } from '../../trace/counts.js';
+import { actions, readCounts, stepCounters, type Counts } from '../../trace/counts.js';
 import { ActorFailed, NonFiniteLoss } from '../../util/errors.js';
 import { nowMs } from '../../util/clock.js';
 import { dealBatch } from '../deal.js';
@@ -52,6 +52,8 @@ export interface TrainingOptions {
 export interface TrainingResult {
   readonly losses: readonly number[];
   readonly faults: number;
+  /** What acknowledged steps did, all devices one behind the other. */
+  readonly counts: Float64Array;
   readonly redone: Counts;
   readonly credits: Readonly<Record<string, { readonly out: number; readonly back: number; readonly highWater: number }>>;
 }
@@ -65,9 +67,13 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
   const microBatches = dealBatch(layout.batch);
   const slabs = microBatches.reduce((sum, microBatch) => sum + microBatch.count, 0);
   const losses: number[] = [];
-  const counters = new Float64Array(layout.counts);
-  let snapshot = counters.slice();
-  const redone = new Float64Array(actions.length);
+  const counts = new Float64Array(stepCounters(layout.counts, 0).length), redone = new Float64Array(actions.length);
+  /** Moves the counters of a step into `into`, device by device or all into one. */
+  const settle = (step: number, into: Float64Array): void => {
+    const counters = stepCounters(layout.counts, step);
+    counters.forEach((value, i) => (into[i % into.length] = (into[i % into.length] ?? 0) + value));
+    counters.fill(0);
+  };
   const totals = new Map<string, { out: number; back: number; highWater: number }>();
   let acknowledged = 0, faults = 0, tries = 0, clock = nowMs();
 
@@ -93,7 +99,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
         losses.push(loss);
         acknowledged = step + 1;
         tries = 0;
-        snapshot = counters.slice();
+        settle(step, counts);
         const now = nowMs();
         o.onStep({ step, loss, learningRate: o.learningRate(step), samples: layout.batch.samples, seconds: (now - clock) / 1000 });
         clock = now;
@@ -116,18 +122,15 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       await o.revive();
       const again = new Ledger();
       await Promise.all(ports.units.map((unit) => again.ask(unit, { type: 'memoryx.restart' })));
-      counters.forEach((value, i) => {
-        const extra = value - (snapshot[i] ?? 0);
-        redone[i % actions.length] = (redone[i % actions.length] ?? 0) + extra;
-      });
-      counters.set(snapshot);
+      settle(acknowledged, redone);
+      settle(acknowledged + 1, redone);
     }
     for (const [name, pool] of [['ahead', credits.ahead], ['weights', credits.weights.credits], ['gradients', credits.gradients.credits]] as const) {
       const total = totals.get(name) ?? { out: 0, back: 0, highWater: 0 };
       totals.set(name, { out: total.out + pool.out, back: total.back + pool.returned, highWater: Math.max(total.highWater, pool.highWater) });
     }
   }
-  return { losses, faults, redone: readCounts(redone), credits: Object.fromEntries(totals) };
+  return { losses, faults, counts, redone: readCounts(redone), credits: Object.fromEntries(totals) };
 };
 
 /** `source`, ended by an error of `fatal` or by the signal. */

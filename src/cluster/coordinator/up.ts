@@ -43,8 +43,8 @@ export const wayUp = (layout: ClusterLayout, tree: readonly TreeNodePlan[], micr
     tree.filter((node) => node.tier === tier && wafers.slice(node.firstWafer, node.firstWafer + node.wafers).some((range) => range.count > 0)).map((node) => node.id)));
 
   const reduce = async (block: GradientBlock): Promise<GradientBlock> => {
-    const { microBatch, linear, slot } = block;
-    const where = { microBatch, linear, block: block.block, slot };
+    const { step, microBatch, linear, slot } = block;
+    const where = { step, microBatch, linear, block: block.block, slot };
     const wafers = microBatches[microBatch]?.wafers ?? [];
     await Promise.all(wafers.flatMap((range, w) => (range.count === 0 ? [] : [ledger.ask(pick(ports.wafers, w), { type: 'wafer.reduce', ...where })])));
     for (const tier of busyTiers[microBatch] ?? []) await Promise.all(tier.map((node) => ledger.ask(pick(ports.nodes, node), { type: 'swarmx.reduce', ...where })));

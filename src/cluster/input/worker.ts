@@ -36,13 +36,14 @@ export const inputWorker = (props: InputProps): Behavior<InputCommand, InputRepl
   assert(source?.kind === 'features' || source?.kind === 'tokens', 'a model begins with its input');
   const width = source.features;
   const samples = sampleCount(data, width);
-  const counts = counters(layout.counts, props.counter);
+  const countersOf = counters(layout.counts, props.counter);
   const microBatches = dealBatch(batch);
   const embedding = layout.memoryX.embedding;
   const idMemory = embedding === null ? undefined : layout.memoryXMemories[embedding.memory];
 
   return (ctx) => ({
     receive(message) {
+      const counts = countersOf(message.step);
       const microBatch = microBatches[message.microBatch];
       const wafer = microBatch?.wafers[band.wafer];
       assert(microBatch !== undefined && wafer !== undefined, `micro-batch ${message.microBatch} is in the deal`);

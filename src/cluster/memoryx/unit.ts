@@ -35,7 +35,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
   const own = memoryX.units[unit];
   assert(own !== undefined, `unit ${unit} is planned`);
   const kernels = layout.memoryXMemories.map((memory) => createKernels(layout.kernels, memory));
-  const counts = counters(layout.counts, props.counter);
+  const countersOf = counters(layout.counts, props.counter);
   const microBatches = dealBatch(layout.batch), incoming = arrivals(layout.batch, arena.bands);
   const stacks = new Map<string, NodeStack>();
   const embedding = program.model.layers.find((layer) => layer.kind === 'embedding');
@@ -64,7 +64,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     floats(arenaMemory, slot, packed).set(floats(memory, staging, packed));
     const bias = message.pass === 0 ? linear.bias : null;
     if (bias !== null) floats(arenaMemory, slot + packed * 4, block.count).set(floats(at(bias).memory, weightsOf(bias, message.step) + block.first * 4, block.count));
-    count(counts, 'weightBytesOut', (packed + (bias === null ? 0 : block.count)) * 4);
+    count(countersOf(message.step), 'weightBytesOut', (packed + (bias === null ? 0 : block.count)) * 4);
   };
 
   const collect = (message: Extract<MemoryXCommand, { type: 'memoryx.collect' }>): void => {
@@ -108,7 +108,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     for (const node of nodes) {
       floats(weight.memory, weight.staging, nodeFloats).set(floats(arenaMemory, nodeAddress(arena.bands, node.slot, message.slot, shape), nodeFloats));
       stack.push(node, values);
-      count(counts, 'gradientBytesIn', shape.rows * block.count * 4);
+      count(countersOf(message.step), 'gradientBytesIn', shape.rows * block.count * 4);
     }
     if (message.microBatch === microBatches.length - 1) stack.finish(values);
   };
@@ -120,7 +120,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     if (scalars?.step !== step) scalars = { step, values: scalarsAt(layout.optimizer, step) };
     const journal = new Int32Array(layout.journal, (parameter * units + unit) * journalWords * 4, journalWords);
     const share = { place, ...unitShare(spec.size, unit, units), undo: own.undo[place.memory] as number, kernels: k, journal };
-    count(counts, 'optimizerElements', updateShare(share, layout.optimizer, scalars.values, step));
+    count(countersOf(step), 'optimizerElements', updateShare(share, layout.optimizer, scalars.values, step));
   };
 
   return (ctx) => ({
@@ -136,8 +136,8 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
           const microBatch = microBatches[message.microBatch], band = arena.bands[message.band];
           assert(side !== null && embedding !== undefined && microBatch !== undefined && band !== undefined, 'there is a table to gather from');
           const rows = side.gather(weightsOf(embedding.table, message.step), microBatch, band, unit);
-          count(counts, 'gatheredRows', rows);
-          count(counts, 'weightBytesOut', rows * embedding.dim * 4);
+          count(countersOf(message.step), 'gatheredRows', rows);
+          count(countersOf(message.step), 'weightBytesOut', rows * embedding.dim * 4);
           break;
         }
         case 'memoryx.scatter': {

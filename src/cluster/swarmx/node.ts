@@ -32,7 +32,7 @@ export const swarmXNode = (props: SwarmXProps): Behavior<SwarmXCommand, SwarmXRe
   const self = tree[props.node];
   assert(self !== undefined, `node ${props.node} is in the tree`);
   const kernels = createKernels(layout.kernels, layout.arenaMemory);
-  const counts = counters(layout.counts, props.counter);
+  const countersOf = counters(layout.counts, props.counter);
   const links = self.tier === 0 ? self.wafers : self.children.length;
 
   /** What each child sends up in every micro-batch, and what this node makes of it. */
@@ -48,6 +48,7 @@ export const swarmXNode = (props: SwarmXProps): Behavior<SwarmXCommand, SwarmXRe
 
   return (ctx) => ({
     receive(message) {
+      const counts = countersOf(message.step);
       switch (message.type) {
         case 'swarmx.broadcast':
           count(counts, 'linkDownBytes', message.bytes * links);

@@ -4,12 +4,12 @@ import { defineProtocol } from '../../actor/protocol-codec.js';
 export type { TreeNodePlan } from './tree.js';
 
 export type SwarmXCommand =
-  | { readonly type: 'swarmx.broadcast'; readonly bytes: number }
-  | { readonly type: 'swarmx.reduce'; readonly microBatch: number; readonly linear: number; readonly block: number; readonly slot: number };
+  | { readonly type: 'swarmx.broadcast'; readonly step: number; readonly bytes: number }
+  | { readonly type: 'swarmx.reduce'; readonly step: number; readonly microBatch: number; readonly linear: number; readonly block: number; readonly slot: number };
 export type SwarmXReply = { readonly type: 'swarmx.done' };
 
 export const swarmXCommands = defineProtocol<SwarmXCommand>()({
-  'swarmx.broadcast': ['bytes'],
-  'swarmx.reduce': ['microBatch', 'linear', 'block', 'slot'],
+  'swarmx.broadcast': ['step', 'bytes'],
+  'swarmx.reduce': ['step', 'microBatch', 'linear', 'block', 'slot'],
 });
 export const swarmXReplies = defineProtocol<SwarmXReply>()({ 'swarmx.done': [] });

@@ -36,7 +36,7 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
   const kernels = createKernels(layout.kernels, memory);
   const context: BandContext = { program, arena, band, kernels, memory };
   const worker = props.sweep === 'band' ? sweepWorker(context) : fabricWorker(context);
-  const counts = counters(layout.counts, props.band);
+  const countersOf = counters(layout.counts, props.band);
   const shares: Share[] = dealBatch(batch).map((microBatch) => shareOf(band, program, microBatch, batch.samples, slabTokens));
   const thenOf = (op: 'forward' | 'delta', linear: number): readonly LocalStep[] =>
     program.passes.find((pass): pass is Extract<PassStep, { op: 'forward' | 'delta' }> => pass.op === op && pass.linear === linear)?.then ?? [];
@@ -45,7 +45,7 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
   assert(entry?.op === 'input' || entry?.op === 'gather', 'a program begins with its input');
   floats(memory, arena.ones, slabTokens).fill(1);
 
-  const locals = (share: Share, steps: readonly LocalStep[]): void => {
+  const locals = (share: Share, steps: readonly LocalStep[], counts: Float64Array): void => {
     for (const step of steps) {
       worker.local(share, step);
       countLocal(counts, program, share, step);
@@ -61,16 +61,17 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
     receive(message) {
       const share = shares[message.microBatch];
       assert(share !== undefined && share.slabs > 0, 'a band without samples is told nothing');
+      const counts = countersOf(message.step);
       switch (message.type) {
         case 'tile.enter':
-          locals(share, entry.then);
+          locals(share, entry.then, counts);
           break;
         case 'tile.forward': {
           const linear = linearOf(message.linear), block = linear.forwardBlocks[message.block];
           assert(block !== undefined, `forward block ${message.block} exists`);
           worker.forward(share, linear, block, message.slot);
           countForward(counts, program, share, linear, block);
-          if (message.block === linear.forwardBlocks.length - 1) locals(share, forwardThen[message.linear] ?? []);
+          if (message.block === linear.forwardBlocks.length - 1) locals(share, forwardThen[message.linear] ?? [], counts);
           break;
         }
         case 'tile.gradient': {
@@ -85,7 +86,7 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
           assert(block !== undefined, `delta block ${message.block} exists`);
           worker.delta(share, linear, block, message.slot);
           countDelta(counts, program, share, linear, block);
-          if (message.block === linear.deltaBlocks.length - 1) locals(share, deltaThen[message.linear] ?? []);
+          if (message.block === linear.deltaBlocks.length - 1) locals(share, deltaThen[message.linear] ?? [], counts);
           break;
         }
         case 'tile.scatter': {

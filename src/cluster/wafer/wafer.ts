@@ -25,11 +25,12 @@ export const wafer = (props: WaferProps): Behavior<WaferCommand, WaferReply> => 
   const { layout } = props;
   const { bands } = layout.arena;
   const kernels = createKernels(layout.kernels, layout.arenaMemory);
-  const counts = counters(layout.counts, props.counter);
+  const countersOf = counters(layout.counts, props.counter);
   const found = dealBatch(layout.batch).map((microBatch) => nodesOfWafer(bands, props.wafer, microBatch));
 
   return (ctx) => ({
     receive(message) {
+      const counts = countersOf(message.step);
       const linear = layout.program.linears[message.linear], here = found[message.microBatch];
       assert(linear !== undefined && here !== undefined, 'the block and the micro-batch are in the program');
       const shape = blockShape(linear, message.block);
