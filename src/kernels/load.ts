@@ -3,23 +3,28 @@
  *
  *   kernelPlan() ─▶ { name, packWidth, module } ─postMessage─▶ createKernels(plan, memory) ─▶ Kernels
  *
- * Not here: the kernels (wasm/, twin/).
+ * Not here: the kernels (wasm/, twin/), the choice of the wide build (revectorize.ts).
  */
+import { createTwin, twinPackWidth } from './twin/twin.js';
 import type { Kernels } from './types.js';
 import { buildModule, packWidthOf } from './wasm/module.js';
 
 /** Plain data that survives postMessage. */
-export interface KernelPlan {
-  readonly name: 'wasm-128' | 'wasm-256';
-  readonly packWidth: number;
-  readonly module: WebAssembly.Module;
-}
+export type KernelPlan =
+  | { readonly name: 'simd128' | 'simd256'; readonly packWidth: number; readonly module: WebAssembly.Module }
+  | { readonly name: 'twin'; readonly packWidth: number };
 
+/** The scalar twins in the place of the kernels: the same bits, some hundred times slower. */
+export const twinPlan: KernelPlan = { name: 'twin', packWidth: twinPackWidth };
+
+/** Compiles the kernels for this process. */
 export const kernelPlan = (_options: { readonly revectorize?: 'auto' | 'off' } = {}): KernelPlan => ({
-  name: 'wasm-128', packWidth: packWidthOf('128'), module: new WebAssembly.Module(buildModule({ width: '128' })),
+  name: 'simd128', packWidth: packWidthOf('128'), module: new WebAssembly.Module(buildModule({ width: '128' })),
 });
 
+/** The kernels over one memory, in the calling thread. */
 export const createKernels = (plan: KernelPlan, memory: WebAssembly.Memory): Kernels => {
-  const instance = new WebAssembly.Instance(plan.module, { env: { memory } });
-  return { packWidth: plan.packWidth, ...instance.exports } as unknown as Kernels;
+  if (plan.name === 'twin') return createTwin(memory, plan.packWidth);
+  const { exports } = new WebAssembly.Instance(plan.module, { env: { memory } });
+  return { packWidth: plan.packWidth, ...(exports as unknown as Omit<Kernels, 'packWidth'>) };
 };

@@ -6,12 +6,16 @@
  * Not here: choosing a build, compiling it, checking it (../load.ts).
  */
 import { ModuleBuilder } from '../assembler/module.js';
+import { defineActivations } from './activations.js';
 import { shapes } from './build.js';
+import { defineEmbedding } from './embedding.js';
 import { defineGradient } from './gradient.js';
 import { defineLinear } from './linear.js';
+import { defineOptimizers } from './optimizers.js';
 import { definePack } from './pack.js';
+import { defineSoftmax } from './softmax.js';
 
-export type Width = keyof typeof shapes extends infer K ? (K extends number ? `${K}` : never) : never;
+export type Width = '128' | '256';
 
 /** The width of a packed group of a build. */
 export const packWidthOf = (width: Width): number => shapes[width].rows;
@@ -23,5 +27,9 @@ export const buildModule = ({ width, salt = '' }: { readonly width: Width; reado
   defineLinear(m, shape);
   defineGradient(m, shape);
   definePack(m, shape);
+  defineActivations(m);
+  defineSoftmax(m);
+  defineEmbedding(m);
+  defineOptimizers(m);
   return m.bytes(salt);
 };

@@ -1,0 +1,19 @@
+/**
+ * The scalar twins of all kernels over one memory: plain TypeScript that follows docs/numerics.md literally, a rounding after every operation.
+ *
+ * Slow on purpose: each is the definition, and the kernels must agree with it to the bit. Not here: the kernels (../wasm/).
+ */
+import type { Kernels } from '../types.js';
+import { activationTwins } from './activations.js';
+import { linearTwins } from './linear.js';
+import { moveTwins } from './moves.js';
+import { optimizerTwins } from './optimizers.js';
+import { viewOf } from './view.js';
+
+/** A width that no build has: nothing but the layout of packed blocks may depend on it. */
+export const twinPackWidth = 3;
+
+export const createTwin = (memory: WebAssembly.Memory, packWidth = twinPackWidth): Kernels => {
+  const view = viewOf(memory);
+  return { packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...optimizerTwins(view) };
+};
