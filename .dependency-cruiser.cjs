@@ -79,7 +79,7 @@ module.exports = {
       comment: 'A worker entry holds no logic: it joins the actor runtime and the devices that it hosts.',
       severity: 'error',
       from: { path: '^workers/' },
-      to: { path: '^src/(?!actor/|cluster/)' },
+      to: { path: '^src/(?!actor/|cluster/|emulator/)' },
     },
     {
       name: 'rxjs-carries-blocks-not-tiles',

@@ -2,6 +2,7 @@
  * The public door: everything a user of the emulator may import, by name. Not here: the property-test kit (`waferstream/testing`).
  */
 export { Cluster } from './emulator/cluster.js';
+export { startRemote, type RemoteCluster, type RemoteListeners } from './emulator/remote.js';
 export type { ClusterOptions, KernelChoice, TrainOptions } from './emulator/options.js';
 export { Run, type Inspection, type RunPlan, type RunResult } from './emulator/run.js';
 export type { StepReport } from './cluster/coordinator/training.js';

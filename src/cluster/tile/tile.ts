@@ -74,7 +74,7 @@ export const tileTurn = (sram: TileSram, message: TileMessage): void => {
       const [from, to] = sram.range(message.x);
       if (to <= from) return;
       load(message.x, a, from, to);
-      k.linearSegment(message.sum, message.chunk, a - from * panelRowBytes, message.packed, message.n, message.m, from, to);
+      k.linearSegment(message.sum, message.chunk, a, message.packed, message.n, message.m, from, to);
       return;
     }
     case 'keep': {
