@@ -1,0 +1,16 @@
+/**
+ * The property-test kit (`waferstream/testing`): arbitraries for fast-check, and the two verdicts that every run must pass.
+ *
+ *   aTraining() × aClusterShape() ─▶ trainOn ─▶ assertSameBits · assertMatchesReference
+ *
+ * fast-check is an optional peer: install it beside waferstream. docs/guides/testing-your-own-model.md shows the kit at work.
+ * Not here: the emulator (`waferstream`).
+ */
+export { aModel, type ModelOptions } from './models.js';
+export { someData, type DataOptions } from './data.js';
+export { aClusterShape, roomyWafer, type ClusterShape, type ShapeOptions } from './shapes.js';
+export { anOptimizer, aSchedule } from './optimizers.js';
+export { aTraining, trainOn, type Training, type TrainingLimits } from './training.js';
+export { assertSameBits } from './same-bits.js';
+export { assertMatchesReference, compareWithReference, type ReferenceOptions, type StepVerdicts } from './matches-reference.js';
+export { describeVerdict, type Verdict } from '../reference/compare.js';

@@ -1,0 +1,134 @@
+/**
+ * The verdict of the independent reference: a training on the cluster, judged step by step in f64 within a running error bound.
+ *
+ *   the cluster's weights before step k ─▶ reference step ─▶ loss, deltas, gradients ± bound   ◀─ the cluster's step k
+ *   the cluster's own gradient of step k ─▶ reference update ─▶ weights ± bound                ◀─ the cluster's weights after it
+ *
+ * Each step starts the reference anew from the cluster's bits, so errors do not pile up and the bounds stay tight. To see every step the
+ * cluster runs 1, 2, … steps; that these runs agree on the steps that they share is checked on the way. Moments are followed here in fp32
+ * from the cluster's own gradients (docs/numerics.md §6). Not here: the reference itself (reference/), which shares no code with the cluster.
+ */
+import { AssertionError } from 'node:assert';
+import { InvalidConfig, type Model, type NamedTensor, type Optimizer, type RunResult, type TrainOptions } from '../index.js';
+import { initialize } from '../model/init.js';
+import { momentsOf } from '../model/optimizer.js';
+import { describeVerdict, worstWithin, type Verdict } from '../reference/compare.js';
+import { referenceStep, type ReferenceStep } from '../reference/step.js';
+import { gatherBatch } from '../reference/train.js';
+import { referenceUpdate } from '../reference/update.js';
+import type { ClusterShape } from './shapes.js';
+import { trainOn } from './training.js';
+
+/** What the reference says of one step. */
+export interface StepVerdicts {
+  readonly step: number;
+  /** Loss, deltas of the last micro-batch, gradients, updated weights. */
+  readonly verdicts: readonly Verdict[];
+  /** Inputs of ReLU so near to zero that fp32 may take the other side; their deltas are uncertain as a whole. */
+  readonly kinks: number;
+  /** Inputs of ReLU in all. */
+  readonly reluInputs: number;
+}
+
+export interface ReferenceOptions {
+  /** Largest share of ReLU inputs that may be kinks, beside `kinksFree` of them; 0.01 unless given. */
+  readonly kinkShareMax?: number;
+  /** Kinks that are always allowed; 16 unless given. */
+  readonly kinksFree?: number;
+}
+
+const f32 = Math.fround;
+const get = <T>(list: readonly T[], index: number): T => {
+  const item = list[index];
+  if (item === undefined) throw new InvalidConfig({ what: 'a tensor that the run should have given', value: index, limit: list.length });
+  return item;
+};
+
+/** Moments after a step, in fp32 after docs/numerics.md §6; `before` are zeros on the first step. */
+const momentsAfter = (optimizer: Optimizer, step: number, before: readonly Float32Array[], weight: Float32Array, gradient: Float32Array): Float32Array[] => {
+  if (momentsOf(optimizer) === 0) return [];
+  const decay = f32(optimizer.weightDecay);
+  const coupled = optimizer.kind !== 'adamW' && optimizer.weightDecay !== 0;
+  const g = coupled ? gradient.map((value, i) => f32(value + f32(decay * (weight[i] as number)))) : gradient;
+  if (optimizer.kind === 'sgd') {
+    const momentum = f32(optimizer.momentum), rest = f32(1 - optimizer.dampening);
+    return [step === 0 ? g.slice() : g.map((value, i) => f32(f32(momentum * (before[0]?.[i] ?? 0)) + f32(rest * value)))];
+  }
+  const [b1, rest1, b2, rest2] = [optimizer.beta1, 1 - optimizer.beta1, optimizer.beta2, 1 - optimizer.beta2].map(f32) as [number, number, number, number];
+  return [
+    g.map((value, i) => f32(f32(b1 * (before[0]?.[i] ?? 0)) + f32(rest1 * value))),
+    g.map((value, i) => f32(f32(b2 * (before[1]?.[i] ?? 0)) + f32(f32(rest2 * value) * value))),
+  ];
+};
+
+/** The reference's deltas of the samples that the last micro-batch held. */
+const deltaVerdicts = (model: Model, reference: ReferenceStep, deltas: readonly NamedTensor[]): Verdict[] =>
+  deltas.map((tensor) => {
+    const layer = model.layers.find(({ name }) => name === tensor.name);
+    const all = reference.deltas[layer?.id ?? -1];
+    if (all === undefined) throw new InvalidConfig({ what: 'a delta of a layer that the model lacks', value: tensor.name });
+    const from = all.value.length - tensor.data.length;
+    return worstWithin(`delta of ${tensor.name}`, tensor.data, { value: all.value.subarray(from), bound: all.bound.subarray(from) });
+  });
+
+/** Judges every step of a training on a machine. Throws nothing of its own about numbers: the verdicts say it. */
+export const compareWithReference = async (shape: ClusterShape, model: Model, options: TrainOptions): Promise<readonly StepVerdicts[]> => {
+  const { data, optimizer, steps, batchSize, seed = 0 } = options;
+  const reluInputs = model.layers.reduce((sum, layer) => sum + (layer.kind === 'relu' ? layer.features * batchSize : 0), 0);
+  let weights: readonly Float32Array[] = model.parameters.map((spec) => {
+    const given = options.weights?.[spec.index]?.data, first = new Float32Array(spec.size);
+    if (given === undefined) initialize(spec, seed, first);
+    else first.set(given);
+    return first;
+  });
+  let moments: readonly (readonly Float32Array[])[] = weights.map((w) => Array.from({ length: momentsOf(optimizer) }, () => new Float32Array(w.length)));
+  let losses: readonly number[] = [];
+  const result: StepVerdicts[] = [];
+  for (let step = 0; step < steps; step++) {
+    const run: RunResult = await trainOn(shape, model, { ...options, steps: step + 1, inspect: true });
+    const { inspection, record } = run;
+    if (inspection === undefined) throw new InvalidConfig({ what: 'a run without its inspection' });
+    const batch = gatherBatch(model, data, batchSize, step, seed);
+    const reference = referenceStep(model, weights, batch);
+    const verdicts: Verdict[] = [
+      worstWithin('losses of the steps before, as the shorter run had them', Float64Array.from(record.losses.slice(0, step)), { value: Float64Array.from(losses), bound: new Float64Array(step) }),
+      // Without a valid label there is no mean: the machine says 0.
+      worstWithin('loss', Float64Array.of(record.losses[step] ?? NaN), batch.labels.some((label) => label >= 0) ? reference.loss : { value: new Float64Array(1), bound: new Float64Array(1) }),
+      ...deltaVerdicts(model, reference, inspection.deltas),
+    ];
+    const before = weights, was = moments;
+    for (const spec of model.parameters) {
+      const gradient = get(inspection.gradients, spec.index).data;
+      verdicts.push(worstWithin(`gradient of ${spec.name}`, gradient, get(reference.gradients, spec.index)));
+      const updated = referenceUpdate(optimizer, step, { weight: get(before, spec.index), moments: get(was, spec.index) }, gradient);
+      verdicts.push(worstWithin(`weights ${spec.name} after the update`, get(run.weights, spec.index).data, updated.weight));
+    }
+    moments = model.parameters.map((spec) => momentsAfter(optimizer, step, get(was, spec.index), get(before, spec.index), get(inspection.gradients, spec.index).data));
+    weights = run.weights.map((tensor) => tensor.data);
+    losses = record.losses;
+    result.push({ step, verdicts, kinks: reference.kinks.length, reluInputs });
+  }
+  return result;
+};
+
+/**
+ * Trains the model on the machine and holds every step against the independent f64 reference.
+ *
+ * Cheap for a few steps of a small model: the reference is plain loops, and the cluster runs steps · (steps + 1) / 2 steps.
+ *
+ * @throws AssertionError naming the step, the tensor and its worst element; or that too many ReLU inputs lie on their kink to say anything
+ */
+export const assertMatchesReference = async (model: Model, options: TrainOptions, shape: ClusterShape = {}, limits: ReferenceOptions = {}): Promise<readonly StepVerdicts[]> => {
+  const { kinkShareMax = 0.01, kinksFree = 16 } = limits;
+  const steps = await compareWithReference(shape, model, options);
+  for (const { step, verdicts, kinks, reluInputs } of steps) {
+    const bad = verdicts.filter((verdict) => !verdict.ok);
+    if (bad.length > 0) {
+      throw new AssertionError({ message: `step ${step} is outside the reference's bounds:\n${bad.map((verdict) => `  ${describeVerdict(verdict)}`).join('\n')}`, operator: 'matchesReference' });
+    }
+    if (kinks > kinksFree + kinkShareMax * reluInputs) {
+      throw new AssertionError({ message: `step ${step}: ${kinks} of ${reluInputs} ReLU inputs are within their bound of zero; the reference cannot judge their deltas`, actual: kinks, expected: kinkShareMax * reluInputs, operator: 'matchesReference' });
+    }
+  }
+  return steps;
+};
