@@ -5,6 +5,7 @@
  *
  * Not here: the kernels (wasm/, twin/), the choice of the wide build (revectorize.ts).
  */
+import { wideModule } from './revectorize.js';
 import { createTwin, twinPackWidth } from './twin/twin.js';
 import type { Kernels } from './types.js';
 import { buildModule, packWidthOf } from './wasm/module.js';
@@ -17,10 +18,13 @@ export type KernelPlan =
 /** The scalar twins in the place of the kernels: the same bits, some hundred times slower. */
 export const twinPlan: KernelPlan = { name: 'twin', packWidth: twinPackWidth };
 
-/** Compiles the kernels for this process. */
-export const kernelPlan = (_options: { readonly revectorize?: 'auto' | 'off' } = {}): KernelPlan => ({
-  name: 'simd128', packWidth: packWidthOf('128'), module: new WebAssembly.Module(buildModule({ width: '128' })),
-});
+/** Compiles the kernels for this process; `revectorize: 'auto'` takes the wide build where it proves equal and faster. */
+export const kernelPlan = ({ revectorize = 'auto' }: { readonly revectorize?: 'auto' | 'off' } = {}): KernelPlan => {
+  const wide = revectorize === 'auto' ? wideModule() : null;
+  return wide === null
+    ? { name: 'simd128', packWidth: packWidthOf('128'), module: new WebAssembly.Module(buildModule({ width: '128' })) }
+    : { name: 'simd256', packWidth: packWidthOf('256'), module: wide };
+};
 
 /** The kernels over one memory, in the calling thread. */
 export const createKernels = (plan: KernelPlan, memory: WebAssembly.Memory): Kernels => {

@@ -1,0 +1,94 @@
+/**
+ * One short run of every kernel over a memory of its own, with every tail: what the start-up check compares between two builds.
+ *
+ *   plan ─exercise─▶ words          equal words: equal bits (every NaN written as one)
+ *
+ * Packed blocks are left out of the result, for their layout differs between builds by design. Not here: the decision (revectorize.ts).
+ */
+import { gradientScratchBytes, nodeAlign, nodesMax, panelRowBytes, slabTokens, type Kernels } from './types.js';
+
+/** Memory that the exercise needs, in pages. */
+export const exercisePages = 48;
+
+/** Places in the memory, bytes apart as needed by the shapes below. */
+const [weightAt, inputAt, packedAt, scratchAt, wordsAt, resultAt] = [0x10_000, 0x40_000, 0x90_000, 0xb0_000, 0xd0_000, 0x100_000];
+const resultBytesMax = exercisePages * 65_536 - resultAt;
+
+/** A fixed sequence of floats in −2 … 2, from a linear congruence. */
+const fill = (floats: Float32Array, first: number, last: number): void => {
+  let state = 12_345;
+  for (let i = first; i < last; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    floats[i] = (state >> 8) / 2 ** 22;
+  }
+};
+
+/** Runs all kernels and returns what they left behind. */
+export const exercise = (k: Kernels, memory: WebAssembly.Memory): Int32Array => {
+  const floats = new Float32Array(memory.buffer), words = new Int32Array(memory.buffer);
+  fill(floats, weightAt >> 2, packedAt >> 2);
+  for (let i = 0; i < 256; i++) words[(wordsAt >> 2) + i] = (i * 7) % 13 - 1;
+  let next = resultAt;
+  /** A place for `count` floats of result, holding drawn values. */
+  const result = (count: number): number => {
+    const address = next;
+    next += Math.ceil(count / 4) * 16;
+    floats.copyWithin(address >> 2, inputAt >> 2, (inputAt >> 2) + count);
+    return address;
+  };
+  linearKernels(k, result);
+  gradientKernels(k, result);
+  elementKernels(k, result);
+  if (next - resultAt > resultBytesMax) throw new RangeError('the exercise outgrew its memory');
+  const bits = words.slice(resultAt >> 2, next >> 2);
+  bits.forEach((_, i) => {
+    if (Number.isNaN(floats[(resultAt >> 2) + i])) bits[i] = -1;
+  });
+  return bits;
+};
+
+type Result = (count: number) => number;
+
+const linearKernels = (k: Kernels, result: Result): void => {
+  const n = 300;
+  for (const m of [1, 2, 3, 4, 5, 8, 10, 14]) {
+    const weight = weightAt;
+    const out = result(2 * m * slabTokens);
+    k.packForward(packedAt, weight, n, m + 3, 2, m);
+    k.linear(out, m * panelRowBytes, inputAt, n * panelRowBytes, packedAt, n, m, 2);
+    k.packDelta(packedAt, weight, n, 1, m);
+    const [sum, chunk] = [result(m * slabTokens), result(m * slabTokens)];
+    k.linearSegment(sum, chunk, inputAt, packedAt, n, m, 100, 290);
+    k.addBias(sum, 0, inputAt, m, 1);
+    k.turn(result(slabTokens * nodeAlign), sum, m);
+  }
+};
+
+const gradientKernels = (k: Kernels, result: Result): void => {
+  const width = 2 * nodeAlign, panels = 5;
+  for (const inputs of [1, 2, 3, 4, 5, 9]) {
+    const stride = inputs * width * 4;
+    const dst = result(nodesMax(panels) * (stride / 4));
+    if (gradientScratchBytes(width, panels) > wordsAt - scratchAt) throw new RangeError('the exercise needs a larger scratch');
+    k.gradient(dst, stride, scratchAt, inputAt, inputs * panelRowBytes, weightAt, inputs, width, panels, 3, 20);
+    k.gradientSegment(dst, inputAt, weightAt, inputs, width, 3, 20);
+  }
+};
+
+const elementKernels = (k: Kernels, result: Result): void => {
+  const count = 64, odd = 37, classes = 12;
+  k.relu(result(count), inputAt, count);
+  k.reluDelta(result(count), inputAt, weightAt, count);
+  k.gelu(result(count), inputAt, count);
+  k.geluDelta(result(count), inputAt, weightAt, count);
+  const [max, sum, chunk, loss] = [result(slabTokens), result(slabTokens), result(slabTokens), result(slabTokens)];
+  const e = result(classes * slabTokens), delta = result(classes * slabTokens);
+  k.softmaxMax(max, inputAt, classes);
+  k.softmaxExp(e, sum, chunk, inputAt, max, 0, classes, classes);
+  k.softmaxLoss(loss, sum, inputAt, max);
+  k.softmaxDelta(delta, e, sum, wordsAt, 0.125, 0, classes, 29);
+  k.lossLeaf(result(1), loss, wordsAt, 29);
+  k.add(result(odd), inputAt, weightAt, odd);
+  for (const flags of [0, 1, 2, 3, 6, 7, 10, 11, 14, 15]) k.sgd(result(odd), weightAt, inputAt, result(odd), odd, 0.01, 0.9, 0.7, 0.1, flags);
+  for (const flags of [0, 1, 2, 3]) k.adam(result(odd), weightAt, inputAt, result(odd), result(odd), odd, 0.9, 0.1, 0.999, 0.001, 1e-8, 0.01, 0.5, 0.1, 0.99, flags);
+};
