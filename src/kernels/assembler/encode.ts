@@ -38,16 +38,20 @@ export const float32 = (value: number): number[] => [...new Uint8Array(new Float
 /** The four bytes of an i32, little-endian. */
 export const int32 = (value: number): number[] => [value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
 
-/** A name: its length and its UTF-8 bytes. */
-export const text = (value: string): number[] => {
-  const bytes = [...new TextEncoder().encode(value)];
-  return [...unsigned(bytes.length), ...bytes];
+/** One after another. A loop, because spreads and flat() of long lists cost more than everything else here. */
+export const join = (...parts: readonly Bytes[]): number[] => {
+  const all: number[] = [];
+  for (const part of parts) for (const byte of part) all.push(byte);
+  return all;
 };
 
+/** A name: its length and its UTF-8 bytes. */
+export const text = (value: string): number[] => sized([...new TextEncoder().encode(value)]);
+
 /** A vector: how many, then each. */
-export const vector = (items: readonly Bytes[]): number[] => [...unsigned(items.length), ...items.flat()];
+export const vector = (items: readonly Bytes[]): number[] => join(unsigned(items.length), ...items);
 
 /** A section or a function body: its size, then its bytes. */
-export const sized = (bytes: Bytes): number[] => [...unsigned(bytes.length), ...bytes];
+export const sized = (bytes: Bytes): number[] => join(unsigned(bytes.length), bytes);
 
-export const section = (id: number, bytes: Bytes): number[] => [id, ...sized(bytes)];
+export const section = (id: number, bytes: Bytes): number[] => join([id], sized(bytes));

@@ -6,7 +6,7 @@
  * Operands are evaluated left to right where they are written; to fix the order of loads and arithmetic, set locals one after another
  * (function.ts). A plain number where an i32 is wanted is a constant. Not here: statements, loops, stores (function.ts).
  */
-import { float32, int32, signed, unsigned, type Bytes } from './encode.js';
+import { float32, int32, join, signed, unsigned, type Bytes } from './encode.js';
 
 export type ValueType = 'i32' | 'f32' | 'v128';
 
@@ -20,7 +20,7 @@ export type V128 = Expr<'v128'>;
 /** An i32 operand: an expression, or a constant as a plain number. */
 export type Int = I32 | number;
 
-const expr = <T extends ValueType>(type: T, ...parts: readonly Bytes[]): Expr<T> => ({ type, code: parts.flat() });
+const expr = <T extends ValueType>(type: T, ...parts: readonly Bytes[]): Expr<T> => ({ type, code: join(...parts) });
 const simd = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
 
 /** The code of an i32 operand. */

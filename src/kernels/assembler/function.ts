@@ -6,7 +6,7 @@
  * Constants asked for with `lanes` are loaded into a local once, before everything else: inside a loop some compilers rebuild them every time.
  * Not here: instructions that leave a value (expressions.ts), the module's sections (module.ts).
  */
-import { signed, unsigned, type Bytes } from './encode.js';
+import { join, signed, unsigned, type Bytes } from './encode.js';
 import { f32x4, i32, i32x4, int, memarg, v128, type Expr, type F32, type I32, type Int, type V128, type ValueType } from './expressions.js';
 
 /** A local variable; as an expression it is its value. */
@@ -173,7 +173,7 @@ export class FunctionBuilder {
   }
   /** Calls for the i32 that it returns. */
   callI32(callee: Callee, ...args: readonly Int[]): I32 {
-    return { type: 'i32', code: [...args.flatMap((arg) => [...int(arg)]), opcodes.call, ...unsigned(callee.index)] };
+    return { type: 'i32', code: join(...args.map(int), [opcodes.call], unsigned(callee.index)) };
   }
   /** The function's result: its last statement. */
   result(value: Expr<ValueType>): void {
@@ -183,7 +183,7 @@ export class FunctionBuilder {
   /** Locals (one declaration each) and code, as the code section wants them. */
   finish(): number[] {
     const declared = this.#locals.slice(this.#paramCount).map((local) => [1, typeCode(local.type)]);
-    return [...unsigned(declared.length), ...declared.flat(), ...this.#prologue, ...this.#code, opcodes.end];
+    return join(unsigned(declared.length), ...declared, this.#prologue, this.#code, [opcodes.end]);
   }
 }
 

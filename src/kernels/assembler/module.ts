@@ -7,12 +7,12 @@
  * The salt is a custom section: modules of equal code and different salt are different to every cache.
  * Not here: instructions (expressions.ts), statements (function.ts), kernels (../wasm/).
  */
-import { section, sized, text, unsigned, vector, type Bytes } from './encode.js';
+import { join, section, sized, text, unsigned, vector, type Bytes } from './encode.js';
 import type { ValueType } from './expressions.js';
 import { FunctionBuilder, typeCode, type Callee, type Parameters, type Signature } from './function.js';
 
 /** A name map: index and name of each. */
-const names = (items: readonly string[]): number[] => vector(items.map((name, index) => [...unsigned(index), ...text(name)]));
+const nameMap = (items: readonly string[]): number[] => vector(items.map((name, index) => join(unsigned(index), text(name))));
 
 interface Entry {
   readonly callee: Callee;
@@ -40,29 +40,29 @@ export class ModuleBuilder {
     return callee;
   }
 
-  bytes(salt = ''): Uint8Array<ArrayBuffer> {
+  /** The module's bytes; `names` adds the names of functions and locals for a debugger or a text dump. */
+  bytes({ salt = '', names = false }: { readonly salt?: string; readonly names?: boolean } = {}): Uint8Array<ArrayBuffer> {
     const entries = this.#entries;
-    const types = entries.map(({ callee: { params, result } }) => [
-      0x60, ...vector(params.map((type) => [typeCode(type)])), ...vector(result === null ? [] : [[typeCode(result)]]),
-    ]);
-    const memory = [...text('env'), ...text('memory'), 0x02, 0x03, ...unsigned(0), ...unsigned(memoryPagesMax)];
-    const exported = entries.filter((entry) => entry.exported).map(({ callee }) => [...text(callee.name), 0x00, ...unsigned(callee.index)]);
-    return Uint8Array.from([
-      0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
-      ...section(0, [...text('salt'), ...text(salt)]),
-      ...section(1, vector(types)),
-      ...section(2, vector([memory])),
-      ...section(3, vector(entries.map((_, index) => unsigned(index)))),
-      ...section(7, vector(exported)),
-      ...section(10, vector(entries.map(({ builder }) => sized(builder.finish())))),
-      ...section(0, [...text('name'), ...this.#names()]),
-    ]);
+    const types = entries.map(({ callee: { params, result } }) =>
+      join([0x60], vector(params.map((type) => [typeCode(type)])), vector(result === null ? [] : [[typeCode(result)]])));
+    const memory = join(text('env'), text('memory'), [0x02, 0x03], unsigned(0), unsigned(memoryPagesMax));
+    const exported = entries.filter((entry) => entry.exported).map(({ callee }) => join(text(callee.name), [0x00], unsigned(callee.index)));
+    return Uint8Array.from(join(
+      [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      section(0, join(text('salt'), text(salt))),
+      section(1, vector(types)),
+      section(2, vector([memory])),
+      section(3, vector(entries.map((_, index) => unsigned(index)))),
+      section(7, vector(exported)),
+      section(10, vector(entries.map(({ builder }) => sized(builder.finish())))),
+      names ? section(0, join(text('name'), this.#names())) : [],
+    ));
   }
 
-  /** The name section: functions and locals keep their names in a debugger and in a text dump. */
+  /** The name section's content. */
   #names(): Bytes {
-    const functions = names(this.#entries.map(({ callee }) => callee.name));
-    const locals = vector(this.#entries.map(({ builder }, index) => [...unsigned(index), ...names(builder.locals.map((local) => local.name))]));
-    return [1, ...sized(functions), 2, ...sized(locals)];
+    const functions = nameMap(this.#entries.map(({ callee }) => callee.name));
+    const locals = vector(this.#entries.map(({ builder }, index) => join(unsigned(index), nameMap(builder.locals.map((local) => local.name)))));
+    return join([1], sized(functions), [2], sized(locals));
   }
 }

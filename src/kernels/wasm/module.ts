@@ -20,8 +20,8 @@ export type Width = '128' | '256';
 /** The width of a packed group of a build. */
 export const packWidthOf = (width: Width): number => shapes[width].rows;
 
-/** The module's bytes. The salt changes the bytes and nothing else: caches of compiled code see two modules. */
-export const buildModule = ({ width, salt = '' }: { readonly width: Width; readonly salt?: string }): Uint8Array<ArrayBuffer> => {
+/** The module's bytes. The salt changes the bytes and nothing else: caches of compiled code see two modules. `names`: for a text dump. */
+export const buildModule = ({ width, salt = '', names = false }: { readonly width: Width; readonly salt?: string; readonly names?: boolean }): Uint8Array<ArrayBuffer> => {
   const m = new ModuleBuilder();
   const shape = shapes[width];
   defineLinear(m, shape);
@@ -31,5 +31,5 @@ export const buildModule = ({ width, salt = '' }: { readonly width: Width; reado
   defineSoftmax(m);
   defineEmbedding(m);
   defineOptimizers(m);
-  return m.bytes(salt);
+  return m.bytes({ salt, names });
 };
