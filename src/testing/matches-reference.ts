@@ -71,42 +71,56 @@ const deltaVerdicts = (model: Model, reference: ReferenceStep, deltas: readonly 
     return worstWithin(`delta of ${tensor.name}`, tensor.data, { value: all.value.subarray(from), bound: all.bound.subarray(from) });
   });
 
-/** Judges every step of a training on a machine. Throws nothing of its own about numbers: the verdicts say it. */
-export const compareWithReference = async (shape: ClusterShape, model: Model, options: TrainOptions): Promise<readonly StepVerdicts[]> => {
-  const { data, optimizer, steps, batchSize, seed = 0 } = options;
-  const reluInputs = model.layers.reduce((sum, layer) => sum + (layer.kind === 'relu' ? layer.features * batchSize : 0), 0);
-  let weights: readonly Float32Array[] = model.parameters.map((spec) => {
+/** What the reference starts a step from: the cluster's own bits before it. */
+export interface StateBefore {
+  readonly weights: readonly Float32Array[];
+  readonly moments: readonly (readonly Float32Array[])[];
+  /** Losses of the steps before. */
+  readonly losses: readonly number[];
+}
+
+/** The state before the first step: the given weights, or the model's initializers under the seed. */
+export const firstState = (model: Model, options: TrainOptions): StateBefore => {
+  const weights = model.parameters.map((spec) => {
     const given = options.weights?.[spec.index]?.data, first = new Float32Array(spec.size);
-    if (given === undefined) initialize(spec, seed, first);
+    if (given === undefined) initialize(spec, options.seed ?? 0, first);
     else first.set(given);
     return first;
   });
-  let moments: readonly (readonly Float32Array[])[] = weights.map((w) => Array.from({ length: momentsOf(optimizer) }, () => new Float32Array(w.length)));
-  let losses: readonly number[] = [];
+  return { weights, moments: weights.map((w) => Array.from({ length: momentsOf(options.optimizer) }, () => new Float32Array(w.length))), losses: [] };
+};
+
+/** Judges step `step`, the last of `run`, which was run with `inspect`; and gives the state after it. */
+export const judgeStep = (model: Model, options: TrainOptions, step: number, before: StateBefore, run: RunResult): StepVerdicts & { readonly after: StateBefore } => {
+  const { data, optimizer, batchSize, seed = 0 } = options;
+  const { inspection, record } = run;
+  if (inspection === undefined) throw new InvalidConfig({ what: 'a run without its inspection', hint: 'train with inspect: true' });
+  const batch = gatherBatch(model, data, batchSize, step, seed);
+  const reference = referenceStep(model, before.weights, batch);
+  const verdicts: Verdict[] = [
+    worstWithin('losses of the steps before, as the shorter run had them', Float64Array.from(record.losses.slice(0, step)), { value: Float64Array.from(before.losses), bound: new Float64Array(step) }),
+    // Without a valid label there is no mean: the machine says 0.
+    worstWithin('loss', Float64Array.of(record.losses[step] ?? NaN), batch.labels.some((label) => label >= 0) ? reference.loss : { value: new Float64Array(1), bound: new Float64Array(1) }),
+    ...deltaVerdicts(model, reference, inspection.deltas),
+  ];
+  const moments = model.parameters.map((spec) => {
+    const gradient = get(inspection.gradients, spec.index).data, weight = get(before.weights, spec.index), was = get(before.moments, spec.index);
+    verdicts.push(worstWithin(`gradient of ${spec.name}`, gradient, get(reference.gradients, spec.index)));
+    verdicts.push(worstWithin(`weights ${spec.name} after the update`, get(run.weights, spec.index).data, referenceUpdate(optimizer, step, { weight, moments: was }, gradient).weight));
+    return momentsAfter(optimizer, step, was, weight, gradient);
+  });
+  const reluInputs = model.layers.reduce((sum, layer) => sum + (layer.kind === 'relu' ? layer.features * batchSize : 0), 0);
+  return { step, verdicts, kinks: reference.kinks.length, reluInputs, after: { weights: run.weights.map((tensor) => tensor.data), moments, losses: record.losses } };
+};
+
+/** Judges every step of a training on a machine. Throws nothing of its own about numbers: the verdicts say it. */
+export const compareWithReference = async (shape: ClusterShape, model: Model, options: TrainOptions): Promise<readonly StepVerdicts[]> => {
   const result: StepVerdicts[] = [];
-  for (let step = 0; step < steps; step++) {
-    const run: RunResult = await trainOn(shape, model, { ...options, steps: step + 1, inspect: true });
-    const { inspection, record } = run;
-    if (inspection === undefined) throw new InvalidConfig({ what: 'a run without its inspection' });
-    const batch = gatherBatch(model, data, batchSize, step, seed);
-    const reference = referenceStep(model, weights, batch);
-    const verdicts: Verdict[] = [
-      worstWithin('losses of the steps before, as the shorter run had them', Float64Array.from(record.losses.slice(0, step)), { value: Float64Array.from(losses), bound: new Float64Array(step) }),
-      // Without a valid label there is no mean: the machine says 0.
-      worstWithin('loss', Float64Array.of(record.losses[step] ?? NaN), batch.labels.some((label) => label >= 0) ? reference.loss : { value: new Float64Array(1), bound: new Float64Array(1) }),
-      ...deltaVerdicts(model, reference, inspection.deltas),
-    ];
-    const before = weights, was = moments;
-    for (const spec of model.parameters) {
-      const gradient = get(inspection.gradients, spec.index).data;
-      verdicts.push(worstWithin(`gradient of ${spec.name}`, gradient, get(reference.gradients, spec.index)));
-      const updated = referenceUpdate(optimizer, step, { weight: get(before, spec.index), moments: get(was, spec.index) }, gradient);
-      verdicts.push(worstWithin(`weights ${spec.name} after the update`, get(run.weights, spec.index).data, updated.weight));
-    }
-    moments = model.parameters.map((spec) => momentsAfter(optimizer, step, get(was, spec.index), get(before, spec.index), get(inspection.gradients, spec.index).data));
-    weights = run.weights.map((tensor) => tensor.data);
-    losses = record.losses;
-    result.push({ step, verdicts, kinks: reference.kinks.length, reluInputs });
+  let state = firstState(model, options);
+  for (let step = 0; step < options.steps; step++) {
+    const { after, ...verdicts } = judgeStep(model, options, step, state, await trainOn(shape, model, { ...options, steps: step + 1, inspect: true }));
+    state = after;
+    result.push(verdicts);
   }
   return result;
 };
