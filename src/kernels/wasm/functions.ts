@@ -42,15 +42,15 @@ export const emitTanh = (f: FunctionBuilder, value: V128): Lanes => {
   const c = tanhConstants;
   const x = f.v128('x', value);
   const a = f.v128('a', f32x4.abs(x));
-  const z = f.v128('z', mul(x, x));
-  const small = f.v128('small', add(mul(mul(horner(f, c.p, z), z), x), x));
+  const z = f.v128('z', mul(a, a));
+  const small = f.v128('small', add(mul(mul(horner(f, c.p, z), z), a), a));
   const clamped = f.v128('clamped', f32x4.pmin(a, f.lanes(c.max)));
   const doubled = f.v128('doubled', add(clamped, clamped));
   const { mantissa, k } = expParts(f, doubled);
   const one = f.lanes(1);
   const large = sub(one, div(f.lanes(2), add(mul(mantissa, powerOfTwo(f, k)), one)));
-  const signed = v128.bitselect(x, large, f.lanesI32(0x80_00_00_00 | 0));
-  return f.v128('tanh', v128.bitselect(small, signed, f32x4.lt(a, f.lanes(c.small))));
+  const size = v128.bitselect(small, large, f32x4.lt(a, f.lanes(c.small)));
+  return f.v128('tanh', v128.bitselect(x, size, f.lanesI32(0x80_00_00_00 | 0)));
 };
 
 export const emitLog = (f: FunctionBuilder, value: V128): Lanes => {
