@@ -6,6 +6,7 @@
  */
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { kernelPlan } from '../../src/kernels/load.js';
 import { gradientScratchBytes, nodeAlign, nodesMax, panelRowBytes, slabTokens } from '../../src/kernels/types.js';
 import { Arena, planOf } from '../unit/kernels/arena.js';
 
@@ -16,10 +17,18 @@ const aSpice = fc.constantFrom(0, 50, 5);
 const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
 const padded = (columns: number): number => Math.ceil(columns / nodeAlign) * nodeAlign;
 
-for (const width of ['128', '256'] as const) {
-  const arena = new Arena(planOf(width));
+/** Both builds as they are, and the wide one with paired operations where this host takes it. */
+const chosen = kernelPlan();
+const builds = [
+  { name: '128 bits', plan: planOf('128') },
+  { name: '256 bits', plan: planOf('256') },
+  ...(chosen.name === 'simd256' ? [{ name: '256 bits, paired', plan: chosen }] : []),
+];
+
+for (const build of builds) {
+  const arena = new Arena(build.plan);
   const law = <T extends object>(name: string, numRuns: number, shape: { readonly [K in keyof T]: fc.Arbitrary<T[K]> }, run: (s: T) => void): void => {
-    test(`${width} bits: ${name} equals its twin`, () => {
+    test(`${build.name}: ${name} equals its twin`, () => {
       fc.assert(
         fc.property(fc.record<T>(shape as never), aSeed, aSpice, (s, dataSeed, spice) => {
           arena.reset(dataSeed, spice);
