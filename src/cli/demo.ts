@@ -39,7 +39,7 @@ const proof = async (job: Job, shapes: readonly ClusterOptions[], options: Optio
 
 export const demo = async (options: Options, signal: AbortSignal): Promise<number> => {
   const shape = { ...clusterShape(options, signal), numCsx: options.numCsx ?? numCsx };
-  const job = await setUp({ schedule: 'cosine', warmupSteps: 20, learningRate: 2e-3, ...options }, { hidden: 256, layers: 2, embed: 32, context: 12, steps: 600, batchSize: 512, text: await ownText() });
+  const job = await setUp({ schedule: 'cosine', warmupSteps: 20, learningRate: 2e-3, ...options }, { hidden: 256, layers: 2, embed: 32, context: 12, steps: 2800, batchSize: 512, text: await ownText() });
   signal.throwIfAborted();
   const isJson = options.json === true;
   const { lossLast, samples, seconds, record } = await runJob(job, shape, isJson ? 'json' : 'lines');

@@ -1,0 +1,64 @@
+/** Options: a value is taken exactly or refused by the name of its option; none is guessed. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Command } from 'commander';
+import fc from 'fast-check';
+import { addOptions, flagOf, parseOptions, type OptionName, type Options } from '../../../src/cli/options.js';
+import { InvalidConfig } from '../../../src/util/errors.js';
+
+const parse = (...argv: string[]): Options => {
+  const command = new Command().exitOverride();
+  addOptions(command, []);
+  return parseOptions(command.parse(argv, { from: 'user' }).opts());
+};
+const refusedBy = (name: OptionName, value: string): void =>
+  assert.throws(() => parse(flagOf(name), value), (error) => error instanceof InvalidConfig && error.message.includes(flagOf(name)) && error.details.value === value, `${flagOf(name)} ${value}`);
+
+/** Least and largest of each whole number. */
+const wholes: Readonly<Partial<Record<OptionName, readonly [number, number]>>> = {
+  hidden: [1, 2 ** 20], layers: [0, 256], embed: [1, 2 ** 20], context: [1, 2 ** 20], batchSize: [1, 2 ** 26], microBatchSize: [1, 2 ** 26], warmupSteps: [0, 2 ** 30],
+  steps: [1, 2 ** 30], numCsx: [1, 192], rows: [1, 2 ** 20], cols: [1, 2 ** 20], threads: [1, 256], seed: [0, Number.MAX_SAFE_INTEGER],
+};
+const wholeNames = Object.keys(wholes) as OptionName[];
+const reals = ['learningRate', 'momentum', 'weightDecay'] as const;
+const wordy = ['', ' ', 'NaN', 'Infinity', '-Infinity', '0x10', '1_000', '12abc', 'abc', '1,5', ' 5', '5 ', '--', '१', '1e', 'e3', '.', '+', '1.2.3'];
+
+describe('options', () => {
+  test('whole numbers are taken from the least to the largest and no further', () => {
+    for (const name of wholeNames) {
+      const [low, high] = wholes[name] ?? [0, 0];
+      for (const value of [low, high]) assert.equal(parse(flagOf(name), String(value))[name], value);
+      for (const text of [String(low - 1), String(BigInt(high) + 1n), '1.5', '1e2', '+5', '-5', `${high}0`, '9'.repeat(400), ...wordy]) refusedBy(name, text);
+    }
+  });
+
+  test('any text for a number is either its exact decimal reading or refused', () =>
+    fc.assert(
+      fc.property(fc.constantFrom(...wholeNames, ...reals), fc.oneof(fc.string(), fc.double().map(String), fc.integer().map(String), fc.stringMatching(/^[-+.e0-9]{1,8}$/)), (name, text) => {
+        try {
+          const value = parse(`${flagOf(name)}=${text}`)[name];
+          assert.equal(value, name === 'threads' && text === 'auto' ? 'auto' : Number(text));
+          assert.match(text, /^[+]?[0-9.]|^-0|^auto$/);
+        } catch (error) {
+          assert.ok(error instanceof InvalidConfig && error.message.includes(flagOf(name)), String(error));
+        }
+      }),
+      { seed: 31, numRuns: 500 },
+    ));
+
+  test('numbers with a fraction are taken in their range', () => {
+    for (const name of reals) {
+      for (const [text, value] of [['0', 0], ['.5', 0.5], ['1e-3', 0.001], ['3.', 3], ['1E+2', 100], ['1e6', 1e6]] as const) assert.equal(parse(flagOf(name), text)[name], value);
+      for (const text of ['-1', '-1e-9', '1e7', '1e400', ...wordy]) refusedBy(name, text);
+    }
+  });
+
+  test('words are taken from their list', () => {
+    assert.deepEqual(parse('--model', 'mlp', '--optimizer', 'sgd', '--schedule', 'cosine', '--dispatcher', 'local', '--kernels', 'twin', '--threads', 'auto', '--json', '--nesterov'),
+      { model: 'mlp', optimizer: 'sgd', schedule: 'cosine', dispatcher: 'local', kernels: 'twin', threads: 'auto', json: true, nesterov: true });
+    for (const name of ['model', 'optimizer', 'schedule', 'dispatcher', 'kernels'] as const) for (const text of ['', 'MLP', 'sgd ', 'constructor', '__proto__']) refusedBy(name, text);
+    for (const name of ['data', 'images', 'labels'] as const) refusedBy(name, '');
+  });
+
+  test('what is not given is absent', () => assert.deepEqual(parse(), {}));
+});
