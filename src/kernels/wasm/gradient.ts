@@ -13,7 +13,7 @@ import { f32x4, i32, v128 } from '../assembler/expressions.js';
 import type { Callee } from '../assembler/function.js';
 import type { ModuleBuilder } from '../assembler/module.js';
 import { panelRowBytes, slabTokens } from '../types.js';
-import { positive, type Shape } from './build.js';
+import { innerLoop, positive, type Shape } from './build.js';
 import { eachRow, forTail, multiplyAdd, registerBlock } from './linear.js';
 
 /** All slabs of one register block; returns how many nodes are left. */
@@ -33,11 +33,10 @@ const treeKernel = (m: ModuleBuilder, shape: Shape, rows: number): Callee => {
       f.set(y, p.turned);
       f.set(tokens, i32.const(slabTokens));
       f.if(i32.eq(p.panels, 1), () => f.set(tokens, p.lastTokens));
-      f.whileTopTested(tokens, () => {
+      innerLoop(f, shape, tokens, () => {
         multiplyAdd(f, shape, rows, sums, x, (row) => row * panelRowBytes, y);
         f.advance(x, 4);
         f.advance(y, p.rowBytes);
-        f.set(tokens, i32.sub(tokens, 1));
       });
       f.set(start, leaf);
       f.set(size, i32.const(1));
@@ -86,11 +85,10 @@ const tokensKernel = (m: ModuleBuilder, shape: Shape, rows: number): Callee =>
       }
     };
     eachStored((sum, v) => f.set(sum, v128.load(to, v * 16)));
-    f.whileTopTested(p.tokens, () => {
+    innerLoop(f, shape, p.tokens, () => {
       multiplyAdd(f, shape, rows, sums, p.inp, (row) => row * panelRowBytes, p.turned);
       f.advance(p.inp, 4);
       f.advance(p.turned, p.rowBytes);
-      f.set(p.tokens, i32.sub(p.tokens, 1));
     });
     eachStored((sum, v) => f.store(to, sum, v * 16));
   }, { export: false });

@@ -14,7 +14,7 @@ import { f32x4, i32, v128 } from '../assembler/expressions.js';
 import type { Callee, FunctionBuilder, Local } from '../assembler/function.js';
 import type { ModuleBuilder } from '../assembler/module.js';
 import { chunkFeatures, panelRowBytes, slabTokens } from '../types.js';
-import { order, positive, type Shape } from './build.js';
+import { innerLoop, order, positive, type Shape } from './build.js';
 
 type Pointer = Local<'i32'>;
 
@@ -49,11 +49,10 @@ const storeBlock = (f: FunctionBuilder, sums: readonly (readonly Local<'v128'>[]
 
 /** The sum over `count` ≥ 1 features, ascending; uses inp and packed up. */
 const sumFeatures = (f: FunctionBuilder, shape: Shape, rows: number, sums: readonly (readonly Local<'v128'>[])[], inp: Pointer, packed: Pointer, count: Pointer): void => {
-  f.whileTopTested(count, () => {
+  innerLoop(f, shape, count, () => {
     multiplyAdd(f, shape, rows, sums, packed, (row) => row * 4, inp);
     f.advance(packed, rows * 4);
     f.advance(inp, panelRowBytes);
-    f.set(count, i32.sub(count, 1));
   });
 };
 
