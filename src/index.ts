@@ -17,3 +17,7 @@ export { digest, firstDifference, type Difference, type NamedTensor } from './te
 export type { RunRecord, CountsByDevice } from './trace/record.js';
 export type { Action, Counts } from './trace/counts.js';
 export { ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, WaferstreamError } from './util/errors.js';
+export { compareWithReference, type StepVerdicts } from './emulator/against-reference.js';
+export { describeVerdict, type Verdict } from './reference/compare.js';
+export { bytesEntropy, readText } from './formats/text.js';
+export { findIdxPair, readIdx, readIdxPair } from './formats/idx.js';

@@ -1,9 +1,10 @@
 /**
- * `waferstream verify`: the same short run on many shapes. The weights must be the same to the bit on each; the table says so, or the first difference does.
+ * `waferstream verify`: the same short run on many shapes, and each of its first steps on the f64 reference.
  *
- * Not here: which shapes are allowed (the public door refuses the others).
+ * The weights must be the same to the bit on every shape; loss, deltas, gradients and updates must lie within the reference's bounds. The tables say
+ * so, or the first difference does. Not here: which shapes are allowed (the public door refuses the others).
  */
-import { firstDifference, type ClusterOptions } from '../index.js';
+import { compareWithReference, describeVerdict, firstDifference, type ClusterOptions, type StepVerdicts } from '../index.js';
 import { ownText } from './demo.js';
 import type { Options } from './options.js';
 import { print, printJson } from './progress.js';
@@ -13,6 +14,8 @@ import { clusterShape, setUp, type Job } from './setup.js';
 const defaults = { hidden: 96, layers: 2, embed: 16, context: 8, steps: 4, batchSize: 200 };
 /** Samples of a slab: the step in which micro-batches can be cut. */
 const slab = 32;
+/** Steps that are judged by the reference: each runs the cluster anew up to it. */
+const referenceSteps = 3;
 
 interface Variant {
   readonly shape: ClusterOptions;
@@ -85,8 +88,24 @@ export const verify = async (options: Options, signal: AbortSignal): Promise<num
     signal.throwIfAborted();
     await runOne(variant, first);
   }
+  const shapes = differences.length;
   const different = differences.find((difference) => difference !== null) ?? null;
-  if (isJson) printJson({ type: 'summary', shapes: differences.length, same: different === null, difference: different });
-  else print(different === null ? `the same bits on all ${differences.length} shapes` : `first difference: ${different}`);
-  return different === null ? 0 : 1;
+  if (!isJson) print(different === null ? `the same bits on all ${shapes} shapes` : `first difference: ${different}`);
+
+  signal.throwIfAborted();
+  const judged = await compareWithReference(shape, job.model, { ...job.train, steps: Math.min(referenceSteps, job.train.steps) });
+  const outside = judged.map(showReference(isJson)).find((found) => found !== null) ?? null;
+  if (isJson) printJson({ type: 'summary', shapes, same: different === null, difference: different, referenceSteps: judged.length, withinBounds: outside === null, outside });
+  else print(outside === null ? `within the bounds of the f64 reference on all ${judged.length} steps` : `outside the bounds of the f64 reference: ${outside}`);
+  return different === null && outside === null ? 0 : 1;
+};
+
+/** Prints what the reference says of a step. Returns its first element outside the bounds, if any. */
+const showReference = (isJson: boolean) => ({ step, verdicts, kinks }: StepVerdicts): string | null => {
+  const bad = verdicts.find((verdict) => !verdict.ok);
+  const elements = verdicts.reduce((sum, verdict) => sum + verdict.elements, 0);
+  const closest = verdicts.reduce((most, verdict) => (verdict.ratio > most.ratio ? verdict : most));
+  if (isJson) printJson({ type: 'reference', step, elements, kinks, worst: closest.name, shareOfBound: closest.ratio, ok: bad === undefined });
+  else print(`f64 reference, step ${step}: ${elements} values, the worst at ${(closest.ratio * 100).toFixed(0)} % of its bound (${closest.name})${kinks === 0 ? '' : `, ${kinks} at a kink`}: ${bad === undefined ? 'ok' : 'OUTSIDE'}`);
+  return bad === undefined ? null : describeVerdict(bad);
 };

@@ -12,5 +12,6 @@ export { aClusterShape, roomyWafer, type ClusterShape, type ShapeOptions } from 
 export { anOptimizer, aSchedule } from './optimizers.js';
 export { aTraining, trainOn, type Training, type TrainingLimits } from './training.js';
 export { assertSameBits } from './same-bits.js';
-export { assertMatchesReference, compareWithReference, type ReferenceOptions, type StepVerdicts } from './matches-reference.js';
+export { assertMatchesReference, type ReferenceOptions } from './matches-reference.js';
+export { compareWithReference, type StepVerdicts } from '../index.js';
 export { describeVerdict, type Verdict } from '../reference/compare.js';

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { adamW, mlp, type Inspection, type NamedTensor, type RunResult, type TrainingData } from '../../src/index.js';
 import { aClusterShape, assertMatchesReference, aTraining, trainOn, type ClusterShape } from '../../src/testing/index.js';
-import { firstState, judgeStep } from '../../src/testing/matches-reference.js';
+import { firstState, judgeStep } from '../../src/emulator/against-reference.js';
 import { loadGolden, type Golden } from '../support/golden.js';
 
 const seed = 20210824;
