@@ -71,8 +71,8 @@ const deltaKernel = (m: ModuleBuilder, rows: number): Callee =>
     });
   }, { export: false });
 
-/** Groups of one call of packForward's inner kernel. */
-const groupsAtOnce = 16;
+/** Groups of one call of packForward's inner kernel: as many places to write as the nearest cache has ways, for they may lie whole pages apart. */
+const groupsAtOnce = 8;
 
 const defineForward = (m: ModuleBuilder, shape: Shape): void => {
   const R = shape.rows;
