@@ -61,15 +61,15 @@ export type LocalStep =
   /** Softmax cross-entropy in place: logits become their delta; the losses leave. */
   | { readonly op: 'loss'; readonly layer: LayerId; readonly x: number; readonly classes: number };
 
-/** The passes over one micro-batch, in stream order. */
+/** The passes over one micro-batch, in stream order; `locals` are the local steps behind one. */
 export type PassStep =
   /** Samples arrive from the input worker. */
-  | { readonly op: 'input'; readonly buffer: number; readonly then: readonly LocalStep[] }
+  | { readonly op: 'input'; readonly buffer: number; readonly locals: readonly LocalStep[] }
   /** Rows of an embedding table arrive, gathered beside MemoryX. */
-  | { readonly op: 'gather'; readonly layer: LayerId; readonly buffer: number; readonly then: readonly LocalStep[] }
-  | { readonly op: 'forward'; readonly linear: number; readonly then: readonly LocalStep[] }
+  | { readonly op: 'gather'; readonly layer: LayerId; readonly buffer: number; readonly locals: readonly LocalStep[] }
+  | { readonly op: 'forward'; readonly linear: number; readonly locals: readonly LocalStep[] }
   | { readonly op: 'gradient'; readonly linear: number }
-  | { readonly op: 'delta'; readonly linear: number; readonly then: readonly LocalStep[] }
+  | { readonly op: 'delta'; readonly linear: number; readonly locals: readonly LocalStep[] }
   /** Deltas of gathered rows leave for MemoryX. */
   | { readonly op: 'scatter'; readonly layer: LayerId; readonly buffer: number };
 

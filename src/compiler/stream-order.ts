@@ -39,7 +39,7 @@ export const orderStreams = (model: Model): StreamOrder => {
     switch (layer.kind) {
       case 'features':
         current = addBuffer(layer.name, layer.features);
-        entry = { op: 'input', buffer: current, then: locals() };
+        entry = { op: 'input', buffer: current, locals: locals() };
         break;
       case 'tokens':
         break;
@@ -47,7 +47,7 @@ export const orderStreams = (model: Model): StreamOrder => {
         current = addBuffer(layer.name, layer.features);
         gathered = { layer: layer.id, buffer: current };
         trainedUpstream = true;
-        entry = { op: 'gather', layer: layer.id, buffer: current, then: locals() };
+        entry = { op: 'gather', layer: layer.id, buffer: current, locals: locals() };
         break;
       case 'linear': {
         const y = addBuffer(layer.name, layer.features);
@@ -86,7 +86,7 @@ export const orderStreams = (model: Model): StreamOrder => {
 
   // The delta of the loss stands in the place of the logits; what lies between them and the last product is undone at once.
   locals().push(...undo(locals().slice(0, -1), current));
-  const passes: PassStep[] = [entry, ...linears.map((_, linear): PassStep => ({ op: 'forward', linear, then: groups[linear + 1] ?? [] }))];
+  const passes: PassStep[] = [entry, ...linears.map((_, linear): PassStep => ({ op: 'forward', linear, locals: groups[linear + 1] ?? [] }))];
   let scratch = -1;
   for (let i = linears.length - 1; i >= 0; i--) {
     passes.push({ op: 'gradient', linear: i });
@@ -99,7 +99,7 @@ export const orderStreams = (model: Model): StreamOrder => {
       held.features = Math.max(held.features, plan.inputs);
       linears[i] = { ...plan, dx: scratch };
     }
-    passes.push({ op: 'delta', linear: i, then: undo(between, (linears[i] as LinearPlan).dx as number) });
+    passes.push({ op: 'delta', linear: i, locals: undo(between, (linears[i] as LinearPlan).dx as number) });
   }
   if (gathered !== null) passes.push({ op: 'scatter', layer: gathered.layer, buffer: gathered.buffer });
   return { buffers, linears, passes };

@@ -6,17 +6,17 @@ import { InvalidConfig } from '../util/errors.js';
 
 export type Schedule =
   | { readonly kind: 'constant'; readonly value: number }
-  | { readonly kind: 'linearWarmup'; readonly warmupSteps: number; readonly then: Schedule }
+  | { readonly kind: 'linearWarmup'; readonly warmupSteps: number; readonly after: Schedule }
   | { readonly kind: 'cosine'; readonly peak: number; readonly end: number; readonly startStep: number; readonly totalSteps: number };
 
 /** The same rate at every step. */
 export const constant = (value: number): Schedule => ({ kind: 'constant', value });
 
-/** Rises linearly to the first value of `then` over `warmupSteps`, then follows `then`. */
-export const linearWarmup = (warmupSteps: number, then: Schedule | number): Schedule => ({
+/** Rises linearly to the first value of `after` over `warmupSteps`, then follows `after`. */
+export const linearWarmup = (warmupSteps: number, after: Schedule | number): Schedule => ({
   kind: 'linearWarmup',
   warmupSteps,
-  then: typeof then === 'number' ? constant(then) : then,
+  after: typeof after === 'number' ? constant(after) : after,
 });
 
 /** Falls from `peak` to `end` along half a cosine between `startStep` and `totalSteps`. */
@@ -42,7 +42,7 @@ export const checkSchedule = (schedule: Schedule): void => {
       return;
     case 'linearWarmup':
       count('warmupSteps', schedule.warmupSteps);
-      checkSchedule(schedule.then);
+      checkSchedule(schedule.after);
       return;
     case 'cosine':
       rate('peak', schedule.peak);
@@ -76,7 +76,7 @@ export const valueAt = (schedule: Schedule, step: number): number => {
     case 'constant':
       return schedule.value;
     case 'linearWarmup':
-      return step < schedule.warmupSteps ? (valueAt(schedule.then, 0) * (step + 1)) / schedule.warmupSteps : valueAt(schedule.then, step);
+      return step < schedule.warmupSteps ? (valueAt(schedule.after, 0) * (step + 1)) / schedule.warmupSteps : valueAt(schedule.after, step);
     case 'cosine': {
       const progress = Math.min(1, Math.max(0, (step - schedule.startStep) / (schedule.totalSteps - schedule.startStep)));
       return schedule.end + (schedule.peak - schedule.end) * 0.5 * (1 + cosineOfHalfTurn(Math.PI * progress));

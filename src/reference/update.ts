@@ -27,7 +27,7 @@ export const learningRateAt = (schedule: Schedule, step: number): number => {
     case 'constant':
       return schedule.value;
     case 'linearWarmup':
-      return step < schedule.warmupSteps ? (learningRateAt(schedule.then, 0) * (step + 1)) / schedule.warmupSteps : learningRateAt(schedule.then, step);
+      return step < schedule.warmupSteps ? (learningRateAt(schedule.after, 0) * (step + 1)) / schedule.warmupSteps : learningRateAt(schedule.after, step);
     case 'cosine': {
       const { peak, end, startStep, totalSteps } = schedule;
       return end + (peak - end) * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, Math.max(0, (step - startStep) / (totalSteps - startStep)))));
@@ -36,7 +36,7 @@ export const learningRateAt = (schedule: Schedule, step: number): number => {
 };
 
 /** Largest rate that a schedule can take: the scale of its polynomial's error. */
-const peakOf = (schedule: Schedule): number => (schedule.kind === 'constant' ? schedule.value : schedule.kind === 'linearWarmup' ? peakOf(schedule.then) : Math.max(schedule.peak, schedule.end));
+const peakOf = (schedule: Schedule): number => (schedule.kind === 'constant' ? schedule.value : schedule.kind === 'linearWarmup' ? peakOf(schedule.after) : Math.max(schedule.peak, schedule.end));
 
 /** A scalar and the distance that its f32 form may keep from it. `slack`: absolute error of the f64 computation before it. */
 interface Scalar {

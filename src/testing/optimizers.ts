@@ -11,7 +11,7 @@ export const aSchedule = (): fc.Arbitrary<Schedule> => {
     .record({ peak: aRate(), end: fc.double({ min: 0, max: 1e-3, noNaN: true }), startStep: fc.nat({ max: 3 }), length: fc.integer({ min: 1, max: 10 }) })
     .map(({ peak, end, startStep, length }) => cosine({ peak, end, startStep, totalSteps: startStep + length }));
   const after = fc.oneof(aConstant, aCosine);
-  return fc.oneof(aConstant, aCosine, fc.record({ steps: fc.nat({ max: 5 }), then: after }).map(({ steps, then }) => linearWarmup(steps, then)));
+  return fc.oneof(aConstant, aCosine, fc.tuple(fc.nat({ max: 5 }), after).map(([steps, then]) => linearWarmup(steps, then)));
 };
 
 const sometimes = (low: number, high: number): fc.Arbitrary<number> => fc.oneof(fc.constant(0), fc.double({ min: low, max: high, noNaN: true }));

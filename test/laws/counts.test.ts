@@ -93,7 +93,7 @@ const watched = ({ program, batch }: Placed, model: Model, fanIn: number): Count
         add(step.op === 'forward' ? 'waveletsSouth' : 'waveletsNorth', linear.outputs);
       }
     }
-    if ('then' in step) for (const after of step.then) local(after, tokens);
+    if ('locals' in step) for (const after of step.locals) local(after, tokens);
   };
 
   for (const { first, count, wafers } of dealBatch(batch)) {

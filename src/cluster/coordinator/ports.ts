@@ -50,6 +50,6 @@ export class Ledger {
 
   /** Settles when nothing is under way, whatever came of it. */
   async quiet(): Promise<void> {
-    while (this.#open.size > 0) await Promise.allSettled([...this.#open]);
+    while (this.#open.size > 0) await Promise.allSettled(this.#open);
   }
 }

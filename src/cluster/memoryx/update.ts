@@ -38,7 +38,7 @@ const moveMoments = (share: UpdateShare, from: number, floats: number, back: boo
 
 /** Does what is left of step `step` for this share. Returns the elements updated. */
 export const updateShare = (share: UpdateShare, optimizer: Optimizer, scalars: Scalars, step: number): number => {
-  const { place, journal } = share;
+  const { journal } = share;
   const completed = Atomics.load(journal, 0);
   if (completed === step + 1) return 0;
   assert(completed === step, 'updates follow each other step by step');

@@ -38,9 +38,9 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
   const worker = props.sweep === 'band' ? sweepWorker(context) : fabricWorker(context);
   const countersOf = counters(layout.counts, props.band);
   const shares: Share[] = dealBatch(batch).map((microBatch) => shareOf(band, program, microBatch, batch.samples, slabTokens));
-  const thenOf = (op: 'forward' | 'delta', linear: number): readonly LocalStep[] =>
-    program.passes.find((pass): pass is Extract<PassStep, { op: 'forward' | 'delta' }> => pass.op === op && pass.linear === linear)?.then ?? [];
-  const forwardThen = program.linears.map((_, i) => thenOf('forward', i)), deltaThen = program.linears.map((_, i) => thenOf('delta', i));
+  const localsOf = (op: 'forward' | 'delta', linear: number): readonly LocalStep[] =>
+    program.passes.find((pass): pass is Extract<PassStep, { op: 'forward' | 'delta' }> => pass.op === op && pass.linear === linear)?.locals ?? [];
+  const behindForward = program.linears.map((_, i) => localsOf('forward', i)), behindDelta = program.linears.map((_, i) => localsOf('delta', i));
   const entry = program.passes[0];
   assert(entry?.op === 'input' || entry?.op === 'gather', 'a program begins with its input');
   floats(memory, arena.ones, slabTokens).fill(1);
@@ -64,14 +64,14 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
       const counts = countersOf(message.step);
       switch (message.type) {
         case 'tile.enter':
-          locals(share, entry.then, counts);
+          locals(share, entry.locals, counts);
           break;
         case 'tile.forward': {
           const linear = linearOf(message.linear), block = linear.forwardBlocks[message.block];
           assert(block !== undefined, `forward block ${message.block} exists`);
           worker.forward(share, linear, block, message.slot);
           countForward(counts, program, share, linear, block);
-          if (message.block === linear.forwardBlocks.length - 1) locals(share, forwardThen[message.linear] ?? [], counts);
+          if (message.block === linear.forwardBlocks.length - 1) locals(share, behindForward[message.linear] ?? [], counts);
           break;
         }
         case 'tile.gradient': {
@@ -86,7 +86,7 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
           assert(block !== undefined, `delta block ${message.block} exists`);
           worker.delta(share, linear, block, message.slot);
           countDelta(counts, program, share, linear, block);
-          if (message.block === linear.deltaBlocks.length - 1) locals(share, deltaThen[message.linear] ?? [], counts);
+          if (message.block === linear.deltaBlocks.length - 1) locals(share, behindDelta[message.linear] ?? [], counts);
           break;
         }
         case 'tile.scatter': {

@@ -7,7 +7,6 @@
  * them; so a travelling sum needs no message inside a band. Not here: counting (host.ts), order of blocks (the coordinator).
  */
 import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
-import type { LocalStep } from '../../compiler/program.js';
 import { floats, words } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { bufferAt, nodeWidth, panelStride, type BandContext, type BandWorker } from './band.js';
