@@ -107,6 +107,9 @@ for (const build of builds) {
       const label = arena.integers(slabTokens, -1, first + classes + rest), xl = arena.floats(slabTokens), loss = arena.floats(slabTokens), leaf = arena.floats(1);
       arena.both((k) => k.softmaxMax(max, x, classes), 'softmaxMax');
       arena.both((k) => k.softmaxExp(e, sum, chunk, x, max, first, classes, first + classes + rest), 'softmaxExp');
+      // With any maximum, so that the exponential sees all of its range.
+      const other = arena.floats(slabTokens, scale), e2 = arena.floats(classes * slabTokens), sums = arena.floats(2 * slabTokens);
+      arena.both((k) => k.softmaxExp(e2, sums, sums + panelRowBytes, x, other, first, classes, first + classes + rest), 'softmaxExp with any maximum');
       arena.both((k) => k.softmaxLoss(loss, sum, xl, max), 'softmaxLoss');
       arena.both((k) => k.lossLeaf(leaf, loss, label, tokens), 'lossLeaf');
       arena.both((k) => k.softmaxDelta(e, e, sum, label, Math.fround(1 / 77), first, classes, tokens), 'softmaxDelta');
