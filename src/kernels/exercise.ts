@@ -76,7 +76,7 @@ const gradientKernels = (k: Kernels, result: Result): void => {
 };
 
 const elementKernels = (k: Kernels, result: Result): void => {
-  const count = 64, odd = 37, classes = 12;
+  const count = 68, odd = 37, classes = 12;
   k.relu(result(count), inputAt, count);
   k.reluDelta(result(count), inputAt, weightAt, count);
   k.gelu(result(count), inputAt, count);

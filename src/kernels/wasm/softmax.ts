@@ -4,7 +4,7 @@
  *   softmaxMax ─▶ max ─softmaxExp─▶ e, sum ─softmaxDelta─▶ delta        softmaxLoss ─▶ loss ─lossLeaf─▶ one float a slab
  *
  * Tokens are lanes: a row of 32 is eight vectors. The sum over classes has chunks of 256, as a linear layer's; a pass works chunk by chunk (32 KB of
- * panel) and inside a chunk one vector of tokens after another, sums in registers. Not here: gathering the labels' logits (the tile).
+ * panel) and inside a chunk one or two vectors of tokens after another, sums in registers. Not here: gathering the labels' logits (the tile).
  */
 import { f32, f32x4, i32, i32x4, v128 } from '../assembler/expressions.js';
 import type { FunctionBuilder, Local } from '../assembler/function.js';
@@ -14,10 +14,10 @@ import { emitExp, emitLog } from './functions.js';
 
 const vectors = slabTokens / 4;
 
-/** For each of the eight vectors of tokens: `offset` is its byte offset in a row. */
-const overTokens = (f: FunctionBuilder, body: (offset: Local<'i32'>) => void): void => {
+/** For each of the eight vectors of tokens, or for each pair of them: `offset` is its byte offset in a row. */
+const overTokens = (f: FunctionBuilder, body: (offset: Local<'i32'>) => void, vectorsAtOnce = 1): void => {
   const offset = f.i32('offset');
-  f.for(offset, 0, panelRowBytes, 16, () => body(offset));
+  f.for(offset, 0, panelRowBytes, vectorsAtOnce * 16, () => body(offset));
 };
 
 /** label ≥ 0 and t < tokens, for the vector of tokens at `offset`; `lane` holds 0, 1, 2, 3. */
@@ -37,8 +37,9 @@ export const defineSoftmax = (m: ModuleBuilder): void => {
 
   m.function('softmaxExp', { e: 'i32', sum: 'i32', chunk: 'i32', x: 'i32', max: 'i32', firstClass: 'i32', classes: 'i32', allClasses: 'i32' }, (f, p) => {
     const last = f.i32('last', i32.add(p.firstClass, p.classes));
-    const [end, ends, count, x, e, sumAt] = [f.i32('end'), f.i32('ends'), f.i32('count'), f.i32('x'), f.i32('e'), f.i32('sumAt')];
-    const [max, chunk] = [f.v128('max'), f.v128('chunkSum')];
+    const [end, ends, count, x, e] = [f.i32('end'), f.i32('ends'), f.i32('count'), f.i32('x'), f.i32('e')];
+    const [sumAt, chunkAt] = [f.i32('sumAt'), f.i32('chunkAt')];
+    const halves = [0, 16].map((at) => ({ at, max: f.v128(`max${at}`), chunk: f.v128(`chunk${at}`) }));
     // Each round is the part of the classes that lies in one chunk.
     f.while(i32.lt_s(p.firstClass, last), () => {
       f.set(end, i32.min_s(last, i32.and(i32.add(p.firstClass, chunkFeatures), -chunkFeatures)));
@@ -46,24 +47,27 @@ export const defineSoftmax = (m: ModuleBuilder): void => {
       overTokens(f, (offset) => {
         f.set(x, i32.add(p.x, offset));
         f.set(e, i32.add(p.e, offset));
+        f.set(sumAt, i32.add(p.sum, offset));
+        f.set(chunkAt, i32.add(p.chunk, offset));
         f.set(count, i32.sub(end, p.firstClass));
-        f.set(max, v128.load(i32.add(p.max, offset)));
-        f.set(chunk, v128.load(i32.add(p.chunk, offset)));
+        for (const { at, max } of halves) f.set(max, v128.load(i32.add(p.max, offset), at));
+        for (const { at, chunk } of halves) f.set(chunk, v128.load(chunkAt, at));
         f.doWhile(() => {
-          const value = emitExp(f, f32x4.sub(v128.load(x), max));
-          f.store(e, value);
-          f.set(chunk, f32x4.add(chunk, value));
+          const values = halves.map(({ at, max }) => emitExp(f, f32x4.sub(v128.load(x, at), max)));
+          halves.forEach(({ at }, half) => f.store(e, values[half]!, at));
+          halves.forEach(({ chunk }, half) => f.set(chunk, f32x4.add(chunk, values[half]!)));
           f.advance(x, panelRowBytes);
           f.advance(e, panelRowBytes);
           f.set(count, i32.sub(count, 1));
         }, count);
         f.if(ends, () => {
-          f.set(sumAt, i32.add(p.sum, offset));
-          f.store(sumAt, f32x4.add(v128.load(sumAt), chunk));
-          f.set(chunk, v128.zero());
+          for (const { at, chunk } of halves) {
+            f.store(sumAt, f32x4.add(v128.load(sumAt, at), chunk), at);
+            f.set(chunk, v128.zero());
+          }
         });
-        f.store(i32.add(p.chunk, offset), chunk);
-      });
+        for (const { at, chunk } of halves) f.store(chunkAt, chunk, at);
+      }, halves.length);
       f.set(count, i32.mul(i32.sub(end, p.firstClass), panelRowBytes));
       f.advance(p.x, count);
       f.advance(p.e, count);
