@@ -1,7 +1,7 @@
 /**
- * The assertion of the independent reference: a training on the cluster, every step within the f64 reference's running error bound.
+ * The verdict of the independent reference as an assertion: every step of a training within the running error bounds, and few enough kinks to say so.
  *
- * Not here: the judging (emulator/against-reference.ts), the reference itself (reference/), which shares no code with the cluster.
+ * Not here: how a step is judged (emulator/against-reference.ts), the reference itself (reference/), which shares no code with the cluster.
  */
 import { AssertionError } from 'node:assert';
 import { compareWithReference, describeVerdict, type Model, type StepVerdicts, type TrainOptions } from '../index.js';
