@@ -36,7 +36,7 @@ export interface Kernels {
   /** out[j][t] = Σfeatures i packed(i, j) · inp[i][t] for j < m, all 32 tokens of every panel. Forward and delta alike. */
   linear(out: number, outStride: number, inp: number, inpStride: number, packed: number, n: number, m: number, panels: number): void;
   /**
-   * One tile's share of `linear` on one panel: contracted features first … last−1, arriving with the running sums
+   * One tile's share of `linear` on one panel: contracted features first … last−1 (inp points at feature `first`), arriving with the running sums
    * sum[j][32] and chunk[j][32] and leaving with them; at a chunk's end (or at n) chunk is added to sum and set to +0.
    */
   linearSegment(sum: number, chunk: number, inp: number, packed: number, n: number, m: number, first: number, last: number): void;
