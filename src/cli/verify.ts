@@ -37,6 +37,7 @@ const variants = (base: ClusterOptions, job: Job, plan: Finished['plan']): reado
     of({ dispatcher: 'local', scheduleSeed: 1 }),
     of({ dispatcher: 'local', scheduleSeed: 2, numCsx: 4, threads: 2 }),
     of({ kernels: 'simd128', numCsx: 2 }),
+    of({ kernels: 'twin', numCsx: 4 }),
   ];
 };
 
