@@ -1,0 +1,110 @@
+"""NumPy (OpenBLAS) or PyTorch as a peer: reads JSON commands from stdin, answers on stdout (protocol.ts).
+
+Usage: python_peer.py numpy|torch threads
+"""
+import json
+import math
+import os
+import sys
+import time
+
+import numpy as np
+
+library, threads = sys.argv[1], int(sys.argv[2])
+if library == "torch":
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def made(length, salt, scale):
+    """The numbers of harness/data.ts."""
+    index = (np.arange(length, dtype=np.uint64) + np.uint64(salt)) * np.uint64(2654435761)
+    return ((((index & np.uint64(0xFFFFFFFF)) >> np.uint64(8)).astype(np.float64) / 16777216.0 - 0.5) * scale).astype(np.float32)
+
+
+def places(length):
+    return [(i * (length - 1)) // 63 for i in range(64)]
+
+
+class Linear:
+    def __init__(self, c):
+        tokens, inputs, outputs = c["tokens"], c["inputs"], c["outputs"]
+        x = made(tokens * inputs, 1, 2).reshape(tokens, inputs)
+        w = made(inputs * outputs, 2, 2).reshape(inputs, outputs)
+        dy = made(tokens * outputs, 3, 2).reshape(tokens, outputs)
+        a, b = {"forward": (x, w), "delta": (dy, w.T), "gradient": (x.T, dy)}[c["product"]]
+        if library == "torch":
+            a, b = torch.from_numpy(a), torch.from_numpy(b)
+            out = torch.empty(a.shape[0], b.shape[1])
+            self.run = lambda: torch.mm(a, b, out=out)
+        else:
+            out = np.empty((a.shape[0], b.shape[1]), np.float32)
+            self.run = lambda: np.dot(a, b, out=out)
+        self.run()
+        flat = out.reshape(-1)
+        self.check = [float(flat[p]) for p in places(flat.shape[0])]
+
+
+class Mlp:
+    def __init__(self, c):
+        sizes, batch = c["sizes"], c["batch"]
+        self.x = torch.from_numpy(made(batch * sizes[0], 1, 2).reshape(batch, sizes[0]))
+        self.labels = torch.arange(batch) % sizes[-1]
+        layers = []
+        for l, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
+            linear = torch.nn.Linear(inputs, outputs)
+            with torch.no_grad():
+                w = made(inputs * outputs, 10 + l, 2 / math.sqrt(inputs)).reshape(inputs, outputs)
+                linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(w.T)))
+                linear.bias.zero_()
+            layers += [linear, torch.nn.ReLU()]
+        self.net = torch.nn.Sequential(*layers[:-1])
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=c["learningRate"])
+
+    def step(self):
+        self.optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(self.net(self.x), self.labels)
+        loss.backward()
+        self.optimizer.step()
+        return float(loss)
+
+
+def blas_is_fast():
+    """Whether an optimized BLAS is loaded: Debian's PyTorch also runs on the reference library, some twenty times slower."""
+    if not os.path.exists("/proc/self/maps"):
+        return True
+    with open("/proc/self/maps") as maps:
+        text = maps.read().lower()
+    return any(name in text for name in ("openblas", "mkl_", "libblis", "libatlas"))
+
+
+state = None
+if not blas_is_fast():
+    print(json.dumps({"error": "its BLAS is the reference one: install libopenblas0, or name a folder with libblas.so.3 in BENCH_LIBRARY_PATH"}), flush=True)
+    sys.exit(1)
+print(json.dumps({}), flush=True)
+for line in sys.stdin:
+    command = json.loads(line)
+    answer = {}
+    try:
+        if command["op"] == "linear":
+            state = Linear(command)
+            answer = {"check": state.check}
+        elif command["op"] == "time":
+            start = time.perf_counter()
+            for _ in range(command["times"]):
+                state.run()
+            answer = {"seconds": (time.perf_counter() - start) / command["times"]}
+        elif command["op"] == "mlp":
+            state = Mlp(command)
+        else:
+            seconds, losses = [], []
+            for _ in range(command["count"]):
+                start = time.perf_counter()
+                losses.append(state.step())
+                seconds.append(time.perf_counter() - start)
+            answer = {"seconds": seconds, "losses": losses}
+    except Exception as error:  # the bench decides what a failed peer means
+        answer = {"error": repr(error)}
+    print(json.dumps(answer), flush=True)
