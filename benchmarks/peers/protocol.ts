@@ -19,8 +19,8 @@ export type PeerCommand =
   | ({ readonly op: 'linear'; readonly product: Product } & LinearShape)
   /** Runs the prepared product `times` times; answers `{ seconds }`, of one. */
   | { readonly op: 'time'; readonly times: number }
-  /** Prepares a network and its batch. */
-  | { readonly op: 'mlp'; readonly sizes: readonly number[]; readonly batch: number; readonly learningRate: number }
+  /** Prepares a network and its batch. `transposeFirst`: TensorFlow.js transposes before a product, rather than asking the product to. */
+  | { readonly op: 'mlp'; readonly sizes: readonly number[]; readonly batch: number; readonly learningRate: number; readonly transposeFirst: boolean }
   /** Trains on; answers `{ seconds, losses }`, one of each a step. */
   | { readonly op: 'steps'; readonly count: number };
 

@@ -146,7 +146,7 @@ await serve(async (command) => {
       return { seconds: (performance.now() - start) / 1000 / command.times };
     }
     case 'mlp':
-      transposeFirst();
+      if (command.transposeFirst) transposeFirst();
       prepareMlp(command.sizes, command.batch, command.learningRate);
       return {};
     case 'steps': {
