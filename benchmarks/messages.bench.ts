@@ -31,8 +31,8 @@ const tileMessages = (program: Program): number => {
     if (pass.op === 'scatter') return sum;
     const linear = pass.op === 'forward' || pass.op === 'delta' || pass.op === 'gradient' ? program.linears[pass.linear] : undefined;
     const blocks = linear === undefined ? 0 : pass.op === 'delta' ? linear.deltaBlocks.length : linear.forwardBlocks.length;
-    const then: readonly LocalStep[] = pass.op === 'gradient' ? [] : pass.then;
-    return sum + 2 * blocks + then.reduce((count, step) => count + phasesOf(step), 0);
+    const locals: readonly LocalStep[] = pass.op === 'gradient' ? [] : pass.locals;
+    return sum + 2 * blocks + locals.reduce((count, step) => count + phasesOf(step), 0);
   }, 0);
   return phases * program.rectangle.rows * program.rectangle.cols;
 };
