@@ -46,13 +46,16 @@ export const renderResults = (files: readonly (ResultFile & { readonly major: st
       if (f.goal !== undefined) goals.set(f.name, f.goal);
     }
   }
+  const others = new Map([...ratios].filter(([key]) => !goals.has(key)));
+  for (const key of others.keys()) ratios.delete(key);
   const machines = [...new Set(files.map(({ machine }) => `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}`))].join('; ');
   const kernels = majors.map((major) => `Node ${major}: ${[...new Set(files.filter((file) => file.major === major).map((file) => file.kernels))].join(', ')}`).join('; ');
   const skipped = [...new Set(files.flatMap((file) => file.skipped))];
   return [
     `Measured by \`npm run bench\`: ${machines}. Kernels in use: ${kernels}. Ratios are medians of the rounds' ratios, both sides measured in the same round; raw samples are in`,
     '`benchmarks/results/`. Everything was verified before it was timed.',
-    '', tableOf('ratio', ratios, majors, goals), '', '<details><summary>Times and rates, median (best)</summary>', '', tableOf('figure', rates, majors, new Map()), '', '</details>',
+    '', tableOf('figure', ratios, majors, goals), '', '<details><summary>Other ratios; times and rates, median (best)</summary>', '',
+    tableOf('figure', others, majors, goals), '', tableOf('figure', rates, majors, goals), '', '</details>',
     ...(skipped.length === 0 ? [] : ['', `Left out: ${skipped.join('; ')}.`]),
   ].join('\n');
 };
