@@ -5,8 +5,9 @@
  *
  * Not here: what to do after a fault (training.ts).
  */
-import { merge, mergeMap, Subject, type Observable } from 'rxjs';
+import { finalize, merge, mergeMap, Subject, type Observable } from 'rxjs';
 import type { Credits } from '../../stream/credit.js';
+import { ActorFailed } from '../../util/errors.js';
 import type { MicroBatch } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
 import type { TreeNodePlan } from '../swarmx/protocol.js';
@@ -67,5 +68,5 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
     onGradient: (block) => up.blocks.next(block),
     onScattered: (step, table) => tables.next({ step, parameter: table }),
   });
-  return merge(down$, merge(up.whole$, tables).pipe(mergeMap(update)));
+  return merge(down$, merge(up.whole$, tables).pipe(mergeMap(update))).pipe(finalize(() => versions.close(new ActorFailed({ what: 'the attempt is over' }))));
 };

@@ -9,7 +9,7 @@
 import { lastValueFrom, Observable, Subject } from 'rxjs';
 import { Credits } from '../../stream/credit.js';
 import { floats } from '../../tensor/shared-memory.js';
-import { actions, readCounts, stepCounters, type Counts } from '../../trace/counts.js';
+import { actions, at, readCounts, stepCounters, type Counts } from '../../trace/counts.js';
 import { ActorFailed, NonFiniteLoss } from '../../util/errors.js';
 import { nowMs } from '../../util/clock.js';
 import { dealBatch } from '../deal.js';
@@ -68,14 +68,32 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
   const slabs = microBatches.reduce((sum, microBatch) => sum + microBatch.count, 0);
   const losses: number[] = [];
   const counts = new Float64Array(stepCounters(layout.counts, 0).length), redone = new Float64Array(actions.length);
-  /** Moves the counters of a step into `into`, device by device or all into one. */
-  const settle = (step: number, into: Float64Array): void => {
+  /** Moves the counters of a step into `into`, device by device or all into one; updates are never done again, so they can stay. */
+  const settle = (step: number, into: Float64Array, updates: 'move' | 'stay'): void => {
     const counters = stepCounters(layout.counts, step);
-    counters.forEach((value, i) => (into[i % into.length] = (into[i % into.length] ?? 0) + value));
-    counters.fill(0);
+    counters.forEach((value, i) => {
+      if (updates === 'stay' && i % actions.length === at.optimizerElements) return;
+      into[i % into.length] = (into[i % into.length] ?? 0) + value;
+      counters[i] = 0;
+    });
   };
   const totals = new Map<string, { out: number; back: number; highWater: number }>();
   let acknowledged = 0, faults = 0, tries = 0, clock = nowMs();
+
+  /** After a fault: new threads, and MemoryX forgets the gradients of the step. A thread may die again while this goes on. */
+  const recover = async (fault: ActorFailed): Promise<void> => {
+    faults++;
+    if (++tries >= attemptsMax) throw fault;
+    const ledger = new Ledger();
+    try {
+      await o.revive();
+      await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.restart' })));
+    } catch (error) {
+      await ledger.quiet();
+      if (!(error instanceof ActorFailed) || o.signal.aborted) throw error;
+      await recover(error);
+    }
+  };
 
   while (acknowledged < o.steps) {
     const ledger = new Ledger();
@@ -99,7 +117,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
         losses.push(loss);
         acknowledged = step + 1;
         tries = 0;
-        settle(step, counts);
+        settle(step, counts, 'move');
         const now = nowMs();
         o.onStep({ step, loss, learningRate: o.learningRate(step), samples: layout.batch.samples, seconds: (now - clock) / 1000 });
         clock = now;
@@ -116,14 +134,12 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       await ledger.quiet();
       credits.weights.close(closed);
       credits.gradients.close(closed);
+      // What was being prepared has been refused by now and gives its credits back in the coming turns of the event loop.
+      while (credits.ahead.inFlight > 0) await new Promise((resolve) => setImmediate(resolve));
       if (!(error instanceof ActorFailed) || o.signal.aborted) throw error;
-      faults++;
-      if (++tries >= attemptsMax) throw error;
-      await o.revive();
-      const again = new Ledger();
-      await Promise.all(ports.units.map((unit) => again.ask(unit, { type: 'memoryx.restart' })));
-      settle(acknowledged, redone);
-      settle(acknowledged + 1, redone);
+      await recover(error);
+      settle(acknowledged, redone, 'stay');
+      settle(acknowledged + 1, redone, 'stay');
     }
     for (const [name, pool] of [['ahead', credits.ahead], ['weights', credits.weights.credits], ['gradients', credits.gradients.credits]] as const) {
       const total = totals.get(name) ?? { out: 0, back: 0, highWater: 0 };

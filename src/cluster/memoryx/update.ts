@@ -36,7 +36,7 @@ const moveMoments = (share: UpdateShare, from: number, floats: number, back: boo
   });
 };
 
-/** Does what is left of step `step` for this share. Returns the elements updated. */
+/** Does what is left of step `step` for this share. Returns the elements of the share, or 0 if an earlier try had finished it. */
 export const updateShare = (share: UpdateShare, optimizer: Optimizer, scalars: Scalars, step: number): number => {
   const { journal } = share;
   const completed = Atomics.load(journal, 0);
@@ -47,7 +47,6 @@ export const updateShare = (share: UpdateShare, optimizer: Optimizer, scalars: S
     Atomics.store(journal, 2, step + 1);
   }
   let progress = Atomics.load(journal, 1);
-  let done = 0;
   for (let stretch = progress >> 1; stretch * stretchFloats < share.count; stretch++) {
     const from = share.first + stretch * stretchFloats;
     const floats = Math.min(stretchFloats, share.count - stretch * stretchFloats);
@@ -59,10 +58,9 @@ export const updateShare = (share: UpdateShare, optimizer: Optimizer, scalars: S
     apply(share, optimizer, scalars, step, from * 4, floats);
     progress = (stretch + 1) * 2;
     Atomics.store(journal, 1, progress);
-    done += floats;
   }
   Atomics.store(journal, 0, step + 1);
-  return done;
+  return share.count;
 };
 
 const apply = (share: UpdateShare, optimizer: Optimizer, s: Scalars, step: number, offset: number, floats: number): void => {
