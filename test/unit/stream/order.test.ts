@@ -3,9 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Subject, firstValueFrom, from, toArray } from 'rxjs';
-import { broadcastTo } from '../../../src/stream/broadcast.js';
 import { inOrder } from '../../../src/stream/in-order.js';
-import { gatherByKey } from '../../../src/stream/reduce.js';
 import { Credits, fromPull } from '../../../src/stream/credit.js';
 import { EmulatorBug, InvalidConfig } from '../../../src/util/errors.js';
 
@@ -81,107 +79,3 @@ describe('inOrder', () => {
   });
 });
 
-describe('broadcastTo', () => {
-  test('gives a credit back exactly when the last consumer has acknowledged, on any interleaving', () =>
-    fc.assert(
-      fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 3 }), fc.nat(8), fc.scheduler(), async (n, max, length, s) => {
-        const credits = new Credits('blocks', max);
-        const acknowledged = new Map<number, number>();
-        const open = (): number => [...acknowledged.values()].filter((count) => count < n).length;
-        const items = Array.from({ length }, (_, i) => i * 10);
-        const project = broadcastTo<number, string>(n, async (item, consumer, index) => {
-          if (consumer === 0) acknowledged.set(index, 0);
-          assert.ok(open() <= max);
-          await s.schedule(Promise.resolve(), `item ${index} to ${consumer}`);
-          assert.ok(credits.inFlight >= open());
-          acknowledged.set(index, (acknowledged.get(index) ?? 0) + 1);
-          return `${item} by ${consumer}`;
-        });
-        const result = firstValueFrom(fromPull(items, credits, project).pipe(toArray()));
-        await s.waitFor(result);
-        const wanted = items.map((item) => Array.from({ length: n }, (_, consumer) => `${item} by ${consumer}`));
-        assert.deepEqual((await result).toSorted((a, b) => Number.parseInt(a[0] ?? '', 10) - Number.parseInt(b[0] ?? '', 10)), wanted);
-        assert.equal(credits.inFlight, 0);
-      }),
-      { seed: 5, numRuns: 100 },
-    ));
-
-  test('a failed consumer fails the item, but only when all others are done with it', async () => {
-    const slow = new Subject<string>();
-    let settled = false;
-    const work = broadcastTo<number, string>(3, (_, consumer) => {
-      if (consumer === 0) return firstValueFrom(slow);
-      throw new Error(`consumer ${consumer}`);
-    })(7, 0);
-    work.catch(() => (settled = true));
-    await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(settled, false);
-    slow.next('done');
-    await assert.rejects(work, /consumer 1/);
-  });
-
-  test('refuses no consumers', () => {
-    for (const n of [0, -1, 1.5]) assert.throws(() => broadcastTo(n, async () => {}), InvalidConfig);
-  });
-});
-
-interface Part {
-  readonly key: number;
-  readonly source: number;
-}
-const gather = (sources: number, pendingMax: number) => gatherByKey<Part, number>({ keyOf: (p) => p.key, sourceOf: (p) => p.source, sources, pendingMax });
-
-describe('gatherByKey', () => {
-  test('contributions come in the order of the sources whatever the order of arrival; pendingMax is exact', () =>
-    fc.assert(
-      fc.asyncProperty(
-        fc.integer({ min: 1, max: 5 }).chain((sources) => fc.nat(5).chain((keys) => fc.tuple(fc.constant(sources), fc.constant(keys), shuffled(sources * keys)))),
-        async ([sources, keys, order]) => {
-          const parts = order.map((i): Part => ({ key: Math.floor(i / sources), source: i % sources }));
-          const waiting = new Map<number, number>();
-          const whole: number[] = [];
-          let need = 1;
-          for (const { key } of parts) {
-            const count = (waiting.get(key) ?? 0) + 1;
-            waiting.set(key, count);
-            need = Math.max(need, waiting.size);
-            if (count === sources) {
-              waiting.delete(key);
-              whole.push(key);
-            }
-          }
-          const got = await collect(from(parts).pipe(gather(sources, need)));
-          assert.deepEqual(got, whole.map((key) => ({ key, contributions: Array.from({ length: sources }, (_, source) => ({ key, source })) })));
-          assert.equal(got.length, keys);
-          if (need > 1) await assert.rejects(collect(from(parts).pipe(gather(sources, need - 1))), EmulatorBug);
-        },
-      ),
-      { seed: 6, numRuns: 200 },
-    ));
-
-  test('a source twice, an unknown source and an unfinished key are errors', async () => {
-    const bad: [string, Part[]][] = [
-      ['twice', [{ key: 1, source: 0 }, { key: 1, source: 0 }]],
-      ['unknown', [{ key: 1, source: 2 }]],
-      ['unknown', [{ key: 1, source: -1 }]],
-      ['waits', [{ key: 1, source: 0 }, { key: 2, source: 0 }, { key: 2, source: 1 }]],
-    ];
-    for (const [word, parts] of bad) {
-      await assert.rejects(collect(from(parts).pipe(gather(2, 2))), (error: Error) => error instanceof EmulatorBug && error.message.includes(word));
-    }
-    for (const n of [0, 1.5, -1]) {
-      assert.throws(() => gather(n, 1), InvalidConfig);
-      assert.throws(() => gather(1, n), InvalidConfig);
-    }
-  });
-
-  test('passes errors on and lets go of its source', () => {
-    const subject = new Subject<Part>();
-    subject.pipe(gather(2, 1)).subscribe().unsubscribe();
-    assert.equal(subject.observed, false);
-    let told = '';
-    subject.pipe(gather(2, 1)).subscribe({ error: (e: Error) => (told = e.message) });
-    subject.error(new Error('below'));
-    assert.equal(told, 'below');
-  });
-});
