@@ -34,7 +34,7 @@ test('randomWord is two applications of it: seed and purpose make the key, indic
 });
 
 test('units lie in [0, 1), fill it evenly and are exact in f32', () => {
-  const bins = new Array<number>(16).fill(0);
+  const bins = Array.from({ length: 16 }, () => 0);
   for (let i = 0; i < 16_000; i++) {
     const unit = randomUnit(5, purposes.init, i);
     assert.ok(unit >= 0 && unit < 1 && Math.fround(unit) === unit);
