@@ -10,6 +10,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { wrap, type Remote } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { Piscina } from 'piscina';
+import { nowMs } from '../../util/clock.js';
 import { ActorFailed } from '../../util/errors.js';
 import type { ThreadFault } from '../turns.js';
 import type { HostControl, HostTask } from './control.js';
@@ -32,6 +33,9 @@ export const actorsPerThreadMax = 4096;
 const startLimitMs = 60_000;
 const closeLimitMs = 2_000;
 const recordsPerDrainMax = 256;
+/** While messages go to and fro, this side looks for replies this often instead of being woken for each; and for so long after the last one. */
+const lookEveryMs = 1;
+const busyMs = 100;
 /** A long run of tells is published in between, so that the worker can begin. */
 const stagedMax = 64;
 
@@ -69,6 +73,7 @@ export class HostHandle {
   #killCause: unknown;
   #live = true;
   #flushing = false;
+  #busyUntil = 0;
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -98,6 +103,7 @@ export class HostHandle {
 
   /** Publishes what is committed, at the end of this microtask round or at once if it is much. */
   flushSoon(): void {
+    this.#busyUntil = nowMs() + busyMs;
     if (this.inbox.staged >= stagedMax) this.inbox.publish();
     if (this.#flushing) return;
     this.#flushing = true;
@@ -146,15 +152,29 @@ export class HostHandle {
 
   async #pump(): Promise<void> {
     let left = recordsPerDrainMax;
+    /** Settles when the worker rings; it stays armed while this side looks by itself. */
+    let bell: Promise<unknown> | undefined;
+    const disarm = (): void => void (bell = undefined);
     while (this.#live) {
-      left -= this.#drain(left);
-      const bell = left > 0 ? this.#outbox.sleepAsync() : eventLoop();
-      // Without a bell there is more to read: promises go on first, the event loop after every `recordsPerDrainMax` records.
-      if (bell === undefined) await undefined;
-      else {
-        await bell;
+      const read = this.#drain(left);
+      left -= read;
+      if (read > 0) this.#busyUntil = nowMs() + busyMs;
+      if (left === 0) {
+        // The event loop after every `recordsPerDrainMax` records.
+        await eventLoop();
         left = recordsPerDrainMax;
+        continue;
       }
+      if (bell === undefined) {
+        bell = this.#outbox.sleepAsync()?.then(disarm);
+        // Without a bell there is more to read: promises go on first.
+        if (bell === undefined) {
+          await undefined;
+          continue;
+        }
+      }
+      await (nowMs() < this.#busyUntil ? within(lookEveryMs, bell) : bell);
+      left = recordsPerDrainMax;
     }
   }
 

@@ -19,8 +19,8 @@ import { RingReader, RingWriter } from './ring.js';
 
 const yieldEveryMs = 5;
 const spinMs = 0.05;
-/** While turns follow each other closely, replies are published this often. */
-const publishEveryMs = 1;
+/** While turns follow each other, the main side is woken at least this often. */
+const bellEveryMs = 20;
 
 const eventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -61,7 +61,7 @@ export const hostThread = async (task: HostTask): Promise<void> => {
   };
   expose(control, nodeEndpoint(task.port));
 
-  let publishAt = 0;
+  let bellAt = 0;
   /** Takes turns until the inbox is empty or `untilMs` has come. */
   const takeTurns = async (untilMs: number): Promise<void> => {
     while (inbox.available() > 0) {
@@ -78,16 +78,15 @@ export const hostThread = async (task: HostTask): Promise<void> => {
       table.turn(inbox.words, at);
       inbox.advance();
       inbox.release();
-      // Waking the main side costs as much as a short turn: replies of short turns leave together, but for a planned death.
+      // Waking a sleeping main side costs more than many a turn, and it looks by itself while much goes on: it is woken when this
+      // thread has nothing left to do, or has not woken it for long.
       const now = nowMs();
-      if (now >= publishAt || inbox.available() === 0 || task.fault !== undefined) {
+      if (inbox.available() > 0 && now < bellAt) replies.publishQuietly();
+      else {
         replies.publish();
-        publishAt = now + publishEveryMs;
+        bellAt = now + bellEveryMs;
       }
-      if (now >= untilMs) {
-        replies.publish();
-        return;
-      }
+      if (now >= untilMs) return;
     }
   };
   const idle = (): void => {

@@ -62,10 +62,15 @@ export class RingWriter {
   }
 
   publish(): void {
+    this.publishQuietly();
+    ringBell(this.words);
+  }
+
+  /** Publishes without waking the reader: for a reader that looks by itself, or that a later publish will wake. */
+  publishQuietly(): void {
     if (this.#tail === this.#published) return;
     this.#published = this.#tail;
     Atomics.store(this.words, TAIL, this.#tail);
-    ringBell(this.words);
   }
 
   /** Parks this thread until the reader has moved on, at most `ms`. */
