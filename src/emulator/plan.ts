@@ -3,6 +3,8 @@
  *
  * Not here: threads and actors (cluster.ts), the steps (cluster/coordinator/).
  */
+import { totalmem } from 'node:os';
+import { constrainedMemory } from 'node:process';
 import { compile } from '../compiler/compile.js';
 import type { Program } from '../compiler/program.js';
 import { dealBatch, samplesIn, slabsPerWafer, type BatchShape } from '../cluster/deal.js';
@@ -19,6 +21,7 @@ import type { Model } from '../model/graph.js';
 import { checkOptimizer } from '../model/optimizer.js';
 import { specs } from '../spec/wafer.js';
 import { MemoryPlan } from '../tensor/shared-memory.js';
+import { DoesNotFit } from '../util/errors.js';
 import { makeCounters } from '../trace/counts.js';
 import { checkTrainOptions, type ClusterOptions, type TrainOptions } from './options.js';
 import type { RunPlan } from './run.js';
@@ -47,6 +50,7 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   const arenaPlan = new MemoryPlan('the wafers');
   const arena = planArena(program, batch, threads, fabric, arenaPlan);
   const memoryX = planMemoryX(program, o.optimizer, batch, threads);
+  checkHostMemory(arenaPlan.bytes + memoryX.plan.memoryBytes.reduce((sum, bytes) => sum + bytes, 0));
   const layout: ClusterLayout = {
     program,
     optimizer: o.optimizer,
@@ -76,6 +80,13 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
       allocatedBytes,
     },
   };
+};
+
+/** @throws DoesNotFit where the host has less memory than the emulated machine would touch */
+const checkHostMemory = (needBytes: number): void => {
+  const limit = constrainedMemory();
+  const haveBytes = Math.min(totalmem(), limit > 0 ? limit : Number.POSITIVE_INFINITY);
+  if (needBytes > haveBytes) throw new DoesNotFit({ what: 'the emulated memories on this host', needBytes, haveBytes, hint: 'use a smaller model, an optimizer with fewer moments, or a smaller microBatchSize' });
 };
 
 const shared = <A extends Float32Array | Int32Array | Uint8Array>(array: A): A => {

@@ -76,7 +76,7 @@ export const valueAt = (schedule: Schedule, step: number): number => {
     case 'constant':
       return schedule.value;
     case 'linearWarmup':
-      return step < schedule.warmupSteps ? (valueAt(schedule.after, 0) * (step + 1)) / schedule.warmupSteps : valueAt(schedule.after, step);
+      return step < schedule.warmupSteps ? valueAt(schedule.after, 0) * ((step + 1) / schedule.warmupSteps) : valueAt(schedule.after, step);
     case 'cosine': {
       const progress = Math.min(1, Math.max(0, (step - schedule.startStep) / (schedule.totalSteps - schedule.startStep)));
       return schedule.end + (schedule.peak - schedule.end) * 0.5 * (1 + cosineOfHalfTurn(Math.PI * progress));
