@@ -11,14 +11,11 @@ import type { Optimizer } from '../model/optimizer.js';
 import type { Program } from '../compiler/program.js';
 import type { BatchShape } from './deal.js';
 
-/** A band: neighbouring whole rows of one wafer, swept together by one tile host on one thread. Addresses in the arena. */
+/** A band: neighbouring slabs of one wafer's share, in whatever rows they lie, swept together by one tile host on one thread. Addresses in the arena. */
 export interface BandPlan {
   readonly id: number;
   readonly wafer: number;
   readonly thread: number;
-  /** Rows of the rectangle. */
-  readonly firstRow: number;
-  readonly rows: number;
   /** Places among the slabs of the wafer's share. */
   readonly firstSlab: number;
   readonly slabs: number;

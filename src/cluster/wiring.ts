@@ -35,9 +35,9 @@ export const wire = (o: WiringOptions): Ports => {
   const threads = system.threads;
   const threadOfWafer = (wafer: number): number => bands.find((band) => band.wafer === wafer)?.thread ?? 0;
   return {
-    bands: bands.map((band) => system.spawn({ name: `tileHost/${band.wafer}/${band.firstRow}`, kind: 'tileHost', thread: band.thread, props: { layout, band: band.id, sweep: o.sweep } })),
+    bands: bands.map((band) => system.spawn({ name: `tileHost/${band.wafer}/${band.firstSlab}`, kind: 'tileHost', thread: band.thread, props: { layout, band: band.id, sweep: o.sweep } })),
     inputs: bands.map((band) =>
-      system.spawn({ name: `input/${band.wafer}/${band.firstRow}`, kind: 'input', thread: band.thread, props: { layout, band: band.id, data: o.data, seed: o.seed, counter: number.input(band.id) } })),
+      system.spawn({ name: `input/${band.wafer}/${band.firstSlab}`, kind: 'input', thread: band.thread, props: { layout, band: band.id, data: o.data, seed: o.seed, counter: number.input(band.id) } })),
     wafers: Array.from({ length: numCsx }, (_, w) => system.spawn({ name: `wafer/${w}`, kind: 'wafer', thread: threadOfWafer(w), props: { layout, wafer: w, counter: number.wafer(w) } })),
     nodes: tree.map((node) =>
       system.spawn({ name: `swarmx/${node.tier}/${node.id}`, kind: 'swarmx', thread: node.id % threads, props: { layout, fanIn: o.fanIn, node: node.id, counter: number.node(node.id) } })),

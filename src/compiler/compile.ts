@@ -29,7 +29,7 @@ export const compile = (model: Model, options: CompileOptions): Program => {
   const order = orderStreams(model);
   const widths = order.buffers.map((buffer) => buffer.features);
   const plan = (rectangle: Rectangle) => planSram(widths, tokens, slabTokens, rectangle, spec);
-  const rectangle = options.wafer === 'auto' ? smallestRectangle(tokens, slabTokens, Math.max(...widths), spec, plan) : { rows: options.wafer.rows, cols: options.wafer.cols };
+  const rectangle = options.wafer === 'auto' ? smallestRectangle(tokens, Math.max(...widths), spec, plan) : { rows: options.wafer.rows, cols: options.wafer.cols };
   const sram = checkRectangle(rectangle, spec, plan);
   const blockFloatsMax = Math.max(
     0,

@@ -1,13 +1,11 @@
 /**
  * The rectangle: the user's, checked against the wafer, or the smallest one that fits.
  *
- * Smallest means fewest tiles; among equals the one with most rows, since rows hold whole samples and need nothing of each
- * other. Rows are tried from one slab a row downwards, so that no choice leaves rows idle.
+ * Smallest means fewest tiles; among equals the one with most rows, since rows need nothing of each other.
  * Not here: what a tile needs (sram.ts).
  */
 import type { WaferSpec } from '../spec/wafer.js';
 import { DoesNotFit, InvalidConfig } from '../util/errors.js';
-import { ceilDiv } from '../util/units.js';
 import type { Rectangle, SramPlan } from './program.js';
 
 export type Planner = (rectangle: Rectangle) => SramPlan;
@@ -34,27 +32,23 @@ export const checkRectangle = (rectangle: Rectangle, spec: WaferSpec, plan: Plan
   return sram;
 };
 
-/** The smallest rectangle that fits. @throws DoesNotFit with the need of the whole wafer */
-export const smallestRectangle = (tokens: number, slabTokens: number, widest: number, spec: WaferSpec, plan: Planner): Rectangle => {
-  const slabs = ceilDiv(tokens, slabTokens);
-  const colsMax = Math.min(spec.colsMax, widest);
-  const start = Math.min(slabs, spec.rowsMax);
+/** The fewest tiles that fit, and among equals the most rows. @throws DoesNotFit with the need of the whole wafer */
+export const smallestRectangle = (tokens: number, widest: number, spec: WaferSpec, plan: Planner): Rectangle => {
+  const rowsMax = Math.min(spec.rowsMax, tokens), colsMax = Math.min(spec.colsMax, widest);
   let best: Rectangle | null = null;
-  const consider = (rows: number): void => {
-    if (!fits(plan({ rows, cols: colsMax }))) return;
-    let low = 1, high = colsMax;
+  for (let rows = 1; rows <= rowsMax; rows++) {
+    // Only rectangles that are no larger than the best so far are worth a look; a wider one of the same rows never needs more SRAM.
+    let low = 1, high = best === null ? colsMax : Math.min(colsMax, Math.floor((best.rows * best.cols) / rows));
+    if (high < 1 || !fits(plan({ rows, cols: high }))) continue;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (fits(plan({ rows, cols: middle }))) high = middle;
       else low = middle + 1;
     }
-    if (best === null || rows * low < best.rows * best.cols || (rows * low === best.rows * best.cols && rows > best.rows)) best = { rows, cols: low };
-  };
-  consider(start);
-  // More rows than slabs split slabs over rows: only where one slab a row cannot fit.
-  for (let rows = start * 2; best === null && rows < spec.rowsMax * 2; rows *= 2) consider(Math.min(rows, spec.rowsMax, tokens));
+    best = { rows, cols: low };
+  }
   if (best !== null) return best;
-  const sram = plan({ rows: Math.min(spec.rowsMax, tokens), cols: colsMax });
+  const sram = plan({ rows: rowsMax, cols: colsMax });
   throw new DoesNotFit({
     what: `the fullest tile of ${spec.name}'s whole rectangle`,
     needBytes: sram.totalBytes,

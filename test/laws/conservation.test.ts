@@ -114,7 +114,7 @@ test('every leaf enters the root once, at the place that the contract gives it, 
     fc.property(aBatch(), ({ batch, rows, threads, fanIn }) => {
       const tokens = Math.max(...dealBatch(batch).flatMap(({ wafers }) => wafers.map((range) => samplesIn(range, batch))));
       const program = compile(mlp([2, 2]), { tokens, wafer: { rows, cols: 1 }, spec: { ...roomyWafer, sramBytesPerTile: 2 ** 30 } });
-      const bands = cutBands(program, batch.numCsx, threads).map((cut, id): BandPlan => ({ ...cut, id, buffers: [], labels: 0, factor: 0, softmax: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0 }));
+      const bands = cutBands(program.slabs, batch.numCsx, threads).map((cut, id): BandPlan => ({ ...cut, id, buffers: [], labels: 0, factor: 0, softmax: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0 }));
       const tree = planTree(batch.numCsx, fanIn);
       const stack = new NodeStack();
       const waiting: string[] = [];

@@ -10,7 +10,7 @@ import { lastValueFrom, Observable, Subject } from 'rxjs';
 import { Credits } from '../../stream/credit.js';
 import { floats } from '../../tensor/shared-memory.js';
 import { actions, at, readCounts, stepCounters, type Counts } from '../../trace/counts.js';
-import { ActorFailed, NonFiniteLoss } from '../../util/errors.js';
+import { ActorFailed, assert, NonFiniteLoss } from '../../util/errors.js';
 import { nowMs } from '../../util/clock.js';
 import { dealBatch } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
@@ -60,6 +60,8 @@ export interface TrainingResult {
 
 /** Attempts at one step before its fault is taken for lasting. */
 const attemptsMax = 8;
+/** Turns of the event loop in which refused work gives its credits back. */
+const settleTurnsMax = 10_000;
 
 /** @throws NonFiniteLoss, ActorFailed when a fault will not go away, or the signal's reason */
 export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
@@ -135,7 +137,10 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       credits.weights.close(closed);
       credits.gradients.close(closed);
       // What was being prepared has been refused by now and gives its credits back in the coming turns of the event loop.
-      while (credits.ahead.inFlight > 0) await new Promise((resolve) => setImmediate(resolve));
+      for (let turn = 0; credits.ahead.inFlight > 0; turn++) {
+        assert(turn < settleTurnsMax, 'whatever was being prepared settles after a fault');
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       if (!(error instanceof ActorFailed) || o.signal.aborted) throw error;
       await recover(error);
       settle(acknowledged, redone, 'stay');

@@ -19,7 +19,7 @@ export interface Share {
   /** Tokens that exist in them, and in the last one. */
   readonly tokens: number;
   readonly lastTokens: number;
-  /** Rows of the rectangle that hold at least one of these tokens. */
+  /** Rows of the rectangle whose first token is one of these: a row that two bands share counts once. */
   readonly rows: number;
 }
 
@@ -49,9 +49,9 @@ export const shareOf = (band: BandPlan, program: Program, microBatch: MicroBatch
   const tokens = slabs === 0 ? 0 : Math.min(samples, (firstSlab + slabs) * slabTokens) - firstSlab * slabTokens;
   const firstToken = band.firstSlab * slabTokens;
   let rows = 0;
-  for (let r = band.firstRow; r < band.firstRow + band.rows; r++) {
-    const from = program.rowEdges[r] ?? 0, to = Math.min(program.rowEdges[r + 1] ?? 0, firstToken + tokens);
-    if (to > from) rows++;
+  for (let r = 0; r + 1 < program.rowEdges.length; r++) {
+    const from = program.rowEdges[r] ?? 0, to = program.rowEdges[r + 1] ?? 0;
+    if (to > from && from >= firstToken && from < firstToken + tokens) rows++;
   }
   return { firstSlab, slabs, tokens, lastTokens: slabs === 0 ? 0 : tokens - (slabs - 1) * slabTokens, rows };
 };

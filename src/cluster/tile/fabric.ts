@@ -71,8 +71,8 @@ export const fabricWorker = (context: BandContext): BandWorker => {
   const pieces = (share: Share): Piece[] => {
     const list: Piece[] = [];
     const start = band.firstSlab * slabTokens;
-    for (let row = band.firstRow; row < band.firstRow + band.rows; row++) {
-      const from = (rowEdges[row] ?? 0) - start, to = Math.min((rowEdges[row + 1] ?? 0) - start, share.tokens);
+    for (let row = 0; row < rectangle.rows; row++) {
+      const from = Math.max(0, (rowEdges[row] ?? 0) - start), to = Math.min((rowEdges[row + 1] ?? 0) - start, share.tokens);
       for (let token = from; token < to; token = (Math.floor(token / slabTokens) + 1) * slabTokens) {
         const slab = Math.floor(token / slabTokens);
         list.push({ slab, first: token - slab * slabTokens, last: Math.min(to - slab * slabTokens, slabTokens) });

@@ -3,7 +3,7 @@
  *
  *   program + wafers + threads ─▶ bands ─▶ addresses
  *
- * Rows are cut into bands where their edge is a slab's edge, so that a band needs nothing of its neighbours inside a pass; every
+ * A slab needs nothing of another inside a pass, so bands are cut between slabs, whatever rows they lie in (docs/decisions/0003); every
  * thread gets an equal run of all wafers' slabs. Neither bands nor threads show in a bit. Not here: MemoryX's memories.
  */
 import type { Program } from '../../compiler/program.js';
@@ -18,28 +18,17 @@ import type { ArenaPlan, BandPlan } from '../layout.js';
 export const weightSlots = 4;
 export const gradientSlots = 3;
 
-type Rows = Pick<BandPlan, 'wafer' | 'thread' | 'firstRow' | 'rows' | 'firstSlab' | 'slabs'>;
+type Slabs = Pick<BandPlan, 'wafer' | 'thread' | 'firstSlab' | 'slabs'>;
 
-/** Runs of rows that begin and end on slab edges, joined where the same thread has them. */
-export const cutBands = (program: Program, numCsx: number, threads: number): Rows[] => {
-  const bands: Rows[] = [];
-  const { rowEdges, slabs } = program;
-  for (let wafer = 0; wafer < numCsx; wafer++) {
-    let firstRow = 0, firstToken = 0;
-    for (let row = 0; row + 1 < rowEdges.length; row++) {
-      const edge = rowEdges[row + 1] as number;
-      const end = edge === rowEdges[rowEdges.length - 1];
-      if (edge === firstToken || (edge % slabTokens !== 0 && !end)) continue;
-      const firstSlab = firstToken / slabTokens, slabsHere = Math.ceil(edge / slabTokens) - firstSlab;
-      const thread = Math.floor(((wafer * slabs + firstSlab + slabsHere / 2) / (numCsx * slabs)) * threads);
-      const last = bands[bands.length - 1];
-      if (last !== undefined && last.wafer === wafer && last.thread === thread) {
-        bands[bands.length - 1] = { ...last, rows: row + 1 - last.firstRow, slabs: last.slabs + slabsHere };
-      } else bands.push({ wafer, thread, firstRow, rows: row + 1 - firstRow, firstSlab, slabs: slabsHere });
-      firstRow = row + 1;
-      firstToken = edge;
-      if (end) break;
-    }
+/** Every thread's equal run of all wafers' slabs, cut where a wafer ends. */
+export const cutBands = (slabsPerWafer: number, numCsx: number, threads: number): Slabs[] => {
+  const bands: Slabs[] = [];
+  const all = numCsx * slabsPerWafer;
+  for (let slab = 0; slab < all; slab++) {
+    const wafer = Math.floor(slab / slabsPerWafer), thread = Math.floor(((slab + 0.5) / all) * threads);
+    const last = bands[bands.length - 1];
+    if (last !== undefined && last.wafer === wafer && last.thread === thread) bands[bands.length - 1] = { ...last, slabs: last.slabs + 1 };
+    else bands.push({ wafer, thread, firstSlab: slab - wafer * slabsPerWafer, slabs: 1 });
   }
   return bands;
 };
@@ -58,21 +47,21 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
   const microBatches = dealBatch(batch);
 
   let activationBytes = 0;
-  const bands = cutBands(program, batch.numCsx, threads).map((rows, id): BandPlan => {
+  const bands = cutBands(program.slabs, batch.numCsx, threads).map((run, id): BandPlan => {
     const before = plan.bytes;
-    const buffers = program.buffers.map((buffer) => plan.reserve(rows.slabs * buffer.features * panelRowBytes));
+    const buffers = program.buffers.map((buffer) => plan.reserve(run.slabs * buffer.features * panelRowBytes));
     activationBytes += plan.bytes - before;
-    const partial = { ...rows, id, buffers, labels: 0, factor: 0, softmax: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0 };
+    const partial = { ...run, id, buffers, labels: 0, factor: 0, softmax: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0 };
     const nodes = Math.max(1, ...microBatches.map((microBatch) => nodesOfBand(partial, microBatch).length));
     return {
       ...partial,
-      labels: plan.reserve(rows.slabs * panelRowBytes),
+      labels: plan.reserve(run.slabs * panelRowBytes),
       factor: plan.reserve(4),
       softmax: plan.reserve(5 * panelRowBytes),
-      turned: plan.reserve(rows.slabs * slabTokens * widthMax * 4),
-      stack: plan.reserve(gradientScratchBytes(widthMax, rows.slabs)),
+      turned: plan.reserve(run.slabs * slabTokens * widthMax * 4),
+      stack: plan.reserve(gradientScratchBytes(widthMax, run.slabs)),
       gradients: times(gradientSlots, nodes * nodeBytesMax),
-      scatter: scattered === 0 ? 0 : plan.reserve(rows.slabs * slabTokens * scattered * 4),
+      scatter: scattered === 0 ? 0 : plan.reserve(run.slabs * slabTokens * scattered * 4),
       fabric: fabricFloats === 0 ? 0 : plan.reserve(fabricFloats * 4),
     };
   });

@@ -1,0 +1,30 @@
+/** A cluster on a thread of its own: the same bits, typed errors, abort, and nothing left behind. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { adamW, byteLm, Cluster, InvalidConfig, startRemote, type RunPlan } from '../../../src/index.js';
+import { assertSameBits } from '../../../src/testing/index.js';
+
+const options = { data: { kind: 'text' as const, bytes: new TextEncoder().encode('a wafer is a wheel of cores. '.repeat(20)) }, optimizer: adamW(), steps: 3, batchSize: 100, seed: 3 };
+const model = byteLm({ context: 4, embed: 6, hidden: 20, layers: 1 });
+
+test('a remote cluster trains to the same bits, tells its steps, and its errors keep their class', async () => {
+  await using remote = await startRemote({ numCsx: 3, threads: 1 });
+  const losses: number[] = [];
+  const plans: RunPlan[] = [];
+  const far = await remote.train(model, options, { onStep: ({ loss }) => losses.push(loss), onPlan: (plan) => plans.push(plan) });
+  await using cluster = await Cluster.start({ dispatcher: 'local' });
+  const near = await cluster.train(model, options).finished;
+  assertSameBits(near.weights, far.weights);
+  assert.deepEqual(losses, near.record.losses);
+  assert.equal(plans.length, 1);
+  await assert.rejects(remote.train(model, { ...options, batchSize: 0 }), InvalidConfig);
+
+  const stop = new AbortController();
+  const reason = new Error('enough');
+  await assert.rejects(remote.train(model, { ...options, steps: 100_000 }, { signal: stop.signal, onStep: () => stop.abort(reason) }), (error) => error === reason);
+  assert.equal((await remote.train(model, options)).record.weightsDigest, near.record.weightsDigest);
+});
+
+test('options that a cluster refuses are refused from afar, and the thread ends', async () => {
+  await assert.rejects(startRemote({ numCsx: 193 }), InvalidConfig);
+});
