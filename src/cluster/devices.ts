@@ -9,12 +9,12 @@ import { swarmXCommands, swarmXReplies } from './swarmx/protocol.js';
 import { tileHost } from './tile/host.js';
 import { tileCommands, tileReplies } from './tile/protocol.js';
 import { waferCommands, waferReplies } from './wafer/protocol.js';
-import { wafer } from './wafer/wafer.js';
+import { wafers } from './wafer/wafer.js';
 
 export const devices = {
   tileHost: actorKind({ behavior: tileHost, command: tileCommands, reply: tileReplies }),
   input: actorKind({ behavior: inputWorker, command: inputCommands, reply: inputReplies }),
-  wafer: actorKind({ behavior: wafer, command: waferCommands, reply: waferReplies }),
+  wafer: actorKind({ behavior: wafers, command: waferCommands, reply: waferReplies }),
   swarmx: actorKind({ behavior: swarmXNode, command: swarmXCommands, reply: swarmXReplies }),
   memoryx: actorKind({ behavior: memoryXUnit, command: memoryXCommands, reply: memoryXReplies }),
 };

@@ -1,7 +1,7 @@
 /**
  * Wiring: spawns every actor of a run on its thread and hands the coordinator their refs.
  *
- *   bands and their input lanes on the band's thread · wafers with their first band · SwarmX nodes and MemoryX units dealt over the threads
+ *   a thread's bands under one tile host, each with its input lane · wafers with their first band · SwarmX nodes and MemoryX units dealt over the threads
  *
  * Not here: what actors say to each other (each device's protocol.ts), starting the threads (emulator/).
  */
@@ -33,12 +33,16 @@ export const wire = (o: WiringOptions): Ports => {
   const tree = planTree(numCsx, o.fanIn);
   const number = deviceNumbers(bands.length, tree.length, numCsx);
   const threads = system.threads;
+  const threadsOfBands = [...new Set(bands.map((band) => band.thread))];
   const threadOfWafer = (wafer: number): number => bands.find((band) => band.wafer === wafer)?.thread ?? 0;
+  const groups = threadsOfBands
+    .map((thread) => ({ thread, wafers: Array.from({ length: numCsx }, (_, w) => w).filter((w) => threadOfWafer(w) === thread) }))
+    .filter(({ wafers }) => wafers.length > 0);
   return {
-    bands: bands.map((band) => system.spawn({ name: `tileHost/${band.wafer}/${band.firstSlab}`, kind: 'tileHost', thread: band.thread, props: { layout, band: band.id, sweep: o.sweep } })),
+    hosts: threadsOfBands.map((thread) => ({ thread, ref: system.spawn({ name: `tileHost/${thread}`, kind: 'tileHost', thread, props: { layout, thread, sweep: o.sweep } }) })),
     inputs: bands.map((band) =>
       system.spawn({ name: `input/${band.wafer}/${band.firstSlab}`, kind: 'input', thread: band.thread, props: { layout, band: band.id, data: o.data, seed: o.seed, counter: number.input(band.id) } })),
-    wafers: Array.from({ length: numCsx }, (_, w) => system.spawn({ name: `wafer/${w}`, kind: 'wafer', thread: threadOfWafer(w), props: { layout, wafer: w, counter: number.wafer(w) } })),
+    wafers: groups.map(({ thread, wafers }) => ({ wafers, ref: system.spawn({ name: `wafers/${thread}`, kind: 'wafer', thread, props: { layout, wafers: wafers.map((w) => ({ wafer: w, counter: number.wafer(w) })) } }) })),
     nodes: tree.map((node) =>
       system.spawn({ name: `swarmx/${node.tier}/${node.id}`, kind: 'swarmx', thread: node.id % threads, props: { layout, fanIn: o.fanIn, node: node.id, counter: number.node(node.id) } })),
     units: layout.memoryX.units.map((_, u) => system.spawn({ name: `memoryx/${u}`, kind: 'memoryx', thread: u % threads, props: { layout, unit: u, counter: number.unit(u) } })),

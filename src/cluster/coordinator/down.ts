@@ -101,10 +101,11 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     }
   };
 
-  /** Tells every band, and SwarmX what passes it on the way; the order of calls is the program's. */
+  const hostsIn = bandsIn.map((bands) => ports.hosts.filter(({ thread }) => bands.some((band) => band.thread === thread)));
+  /** Tells every host that has samples, and SwarmX what passes it on the way; the order of calls is the program's. */
   const tell = ({ item, slot }: Ready): Promise<unknown> => {
-    const bands = (bandsIn[item.microBatch] ?? []).map((band) => ledger.ask(pick(ports.bands, band.id), commandOf(item, slot)));
-    return Promise.all<unknown>(item.op === 'forward' || item.op === 'delta' ? [...bands, ...broadcast(item)] : bands);
+    const hosts = (hostsIn[item.microBatch] ?? []).map(({ ref }) => ledger.ask(ref, commandOf(item, slot)));
+    return Promise.all<unknown>(item.op === 'forward' || item.op === 'delta' ? [...hosts, ...broadcast(item)] : hosts);
   };
   const broadcast = (item: Extract<StreamItem, { op: 'forward' | 'delta' }>): Promise<unknown>[] => {
     const linear = program.linears[item.linear];

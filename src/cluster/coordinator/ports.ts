@@ -12,11 +12,13 @@ import type { TileCommand, TileReply } from '../tile/protocol.js';
 import type { WaferCommand, WaferReply } from '../wafer/protocol.js';
 import { assert } from '../../util/errors.js';
 
-/** Refs by number; bands, inputs and wafers by their ids in the layout. */
+/** Refs by number; inputs by the band's id. */
 export interface Ports {
-  readonly bands: readonly Ref<TileCommand, TileReply>[];
+  /** One a thread that has bands. */
+  readonly hosts: readonly { readonly thread: number; readonly ref: Ref<TileCommand, TileReply> }[];
   readonly inputs: readonly Ref<InputCommand, InputReply>[];
-  readonly wafers: readonly Ref<WaferCommand, WaferReply>[];
+  /** One a thread, for the wafers whose first band is there. */
+  readonly wafers: readonly { readonly wafers: readonly number[]; readonly ref: Ref<WaferCommand, WaferReply> }[];
   readonly nodes: readonly Ref<SwarmXCommand, SwarmXReply>[];
   readonly units: readonly Ref<MemoryXCommand, MemoryXReply>[];
 }

@@ -46,7 +46,7 @@ export const wayUp = (layout: ClusterLayout, tree: readonly TreeNodePlan[], micr
     const { step, microBatch, linear, slot } = block;
     const where = { step, microBatch, linear, block: block.block, slot };
     const wafers = microBatches[microBatch]?.wafers ?? [];
-    await Promise.all(wafers.flatMap((range, w) => (range.count === 0 ? [] : [ledger.ask(pick(ports.wafers, w), { type: 'wafer.reduce', ...where })])));
+    await Promise.all(ports.wafers.filter((group) => group.wafers.some((w) => (wafers[w]?.count ?? 0) > 0)).map(({ ref }) => ledger.ask(ref, { type: 'wafer.reduce', ...where })));
     for (const tier of busyTiers[microBatch] ?? []) await Promise.all(tier.map((node) => ledger.ask(pick(ports.nodes, node), { type: 'swarmx.reduce', ...where })));
     const key = `${linear}/${block.block}`;
     const unit = pick(ports.units, unitOf(linear, block.block, ports.units.length));

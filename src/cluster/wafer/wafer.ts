@@ -1,5 +1,5 @@
 /**
- * A wafer: the column reduce of its bands' gradient nodes over the rows, and what crosses its edge.
+ * The wafers of a thread: the column reduce of each one's gradient nodes over its rows, and what crosses its edge.
  *
  *   bands ─nodes─▶ wafer ─fewer nodes─▶ swarmx           order fixed by slab, never by arrival
  *
@@ -17,27 +17,30 @@ import type { WaferCommand, WaferReply } from './protocol.js';
 
 export interface WaferProps {
   readonly layout: ClusterLayout;
-  readonly wafer: number;
-  readonly counter: number;
+  /** Each with its counter array. */
+  readonly wafers: readonly { readonly wafer: number; readonly counter: number }[];
 }
 
-export const wafer = (props: WaferProps): Behavior<WaferCommand, WaferReply> => {
+export const wafers = (props: WaferProps): Behavior<WaferCommand, WaferReply> => {
   const { layout } = props;
   const { bands } = layout.arena;
   const kernels = createKernels(layout.kernels, layout.arenaMemory);
-  const countersOf = counters(layout.counts, props.counter);
-  const found = dealBatch(layout.batch).map((microBatch) => nodesOfWafer(bands, props.wafer, microBatch));
+  const microBatches = dealBatch(layout.batch);
+  const atWork = props.wafers.map(({ wafer, counter }) => ({ countersOf: counters(layout.counts, counter), found: microBatches.map((microBatch) => nodesOfWafer(bands, wafer, microBatch)) }));
 
   return (ctx) => ({
     receive(message) {
-      const counts = countersOf(message.step);
-      const linear = layout.program.linears[message.linear], here = found[message.microBatch];
-      assert(linear !== undefined && here !== undefined, 'the block and the micro-batch are in the program');
+      const linear = layout.program.linears[message.linear];
+      assert(linear !== undefined, 'the block is in the program');
       const shape = blockShape(linear, message.block);
-      followMerges(kernels, bands, here.merges, message.slot, shape);
-      const outputs = linear.forwardBlocks[message.block]?.count ?? 0;
-      count(counts, 'ioOutBytes', shape.rows * outputs * 4);
-      count(counts, 'contractOverhead', Math.max(0, here.nodes.length - 1) * shape.rows * outputs);
+      const elements = shape.rows * (linear.forwardBlocks[message.block]?.count ?? 0);
+      for (const { countersOf, found } of atWork) {
+        const here = found[message.microBatch], counts = countersOf(message.step);
+        if (here === undefined || here.nodes.length === 0) continue;
+        followMerges(kernels, bands, here.merges, message.slot, shape);
+        count(counts, 'ioOutBytes', elements * 4);
+        count(counts, 'contractOverhead', (here.nodes.length - 1) * elements);
+      }
       ctx.reply({ type: 'wafer.done' });
     },
   });
