@@ -100,7 +100,7 @@ const watched = ({ program, batch }: Placed, model: Model, fanIn: number): Count
     for (const range of wafers) {
       const samples = samplesIn(range, batch);
       for (const tokens of runs(program.rowEdges, samples)) if (tokens > 0) for (const step of program.passes) pass(step, tokens);
-      add('ioInBytes', samples * 4 * (input?.kind === 'features' ? input.features + 1 : 1));
+      add('ioInBytes', samples * 4 * (input?.kind === 'features' ? input.features + 1 : 1) + wordsDown * 4);
       if (samples === 0) continue;
       add('ioOutBytes', parametersUp * 4);
       add('contractOverhead', (subtrees(range.first, range.first + range.count) - 1) * parametersUp);

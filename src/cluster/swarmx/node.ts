@@ -52,6 +52,8 @@ export const swarmXNode = (props: SwarmXProps): Behavior<SwarmXCommand, SwarmXRe
       switch (message.type) {
         case 'swarmx.broadcast':
           count(counts, 'linkDownBytes', message.bytes * links);
+          // The links of tier 0 end at the wafers' edges.
+          if (self.tier === 0) count(counts, 'ioInBytes', message.bytes * links);
           break;
         case 'swarmx.reduce': {
           const linear = layout.program.linears[message.linear], here = plan[message.microBatch];
