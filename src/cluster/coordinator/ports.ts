@@ -46,10 +46,6 @@ export class Ledger {
     return answer;
   }
 
-  get open(): number {
-    return this.#open.size;
-  }
-
   /** Settles when nothing is under way, whatever came of it. */
   async quiet(): Promise<void> {
     while (this.#open.size > 0) await Promise.allSettled(this.#open);
