@@ -45,13 +45,16 @@ export interface Kernels {
   /** dst turned [32][width] ← src [features][32]; width = features rounded up to nodeAlign, padding +0. */
   turn(dst: number, src: number, features: number): void;
   /**
-   * The gradient of a block over consecutive slabs: dst ← the maximal aligned nodes of the token tree over leaves
-   * firstLeaf … firstLeaf+panels−1, ascending, nodeStride apart, each [inputs][width]. inp: panels [inputs][32], inpStride apart;
-   * turned: turned panels [32][width], 32·width·4 bytes apart. The last panel has lastTokens (1 … 32) tokens. scratch: at least
-   * gradientScratchBytes(width, panels). Returns the number of nodes.
+   * The gradient of a block over consecutive slabs: dst ← the maximal nodes of the token tree over the leaves of `panels` slabs from
+   * firstLeaf on, ascending, nodeStride apart, each [inputs][width]. inp: panels [inputs][32], inpStride apart;
+   * turned: turned panels [32][width], 32·width·4 bytes apart. scratch: at least gradientScratchBytes(width, panels). Returns the number of nodes.
+   *
+   * slabsPerSample = 0: samples of one token; leaves are consecutive and the last panel has lastTokens (1 … 32) tokens. Else the leaf of slab k of
+   * sample s is s · P + k, P the power of two ≥ slabsPerSample; the last slab of every sample has lastTokens tokens, and a node whose right sibling
+   * lies behind it stands for their parent as it is.
    */
   gradient(dst: number, nodeStride: number, scratch: number, inp: number, inpStride: number, turned: number, inputs: number, width: number,
-    panels: number, firstLeaf: number, lastTokens: number): number;
+    panels: number, firstLeaf: number, slabsPerSample: number, lastTokens: number): number;
   /** One tile's share of a leaf: acc[i][width] += Σ t inp[i][t] · turned[t][width] for t in firstToken … lastToken−1, ascending, continuing acc. */
   gradientSegment(acc: number, inp: number, turned: number, inputs: number, width: number, firstToken: number, lastToken: number): void;
 
@@ -62,6 +65,70 @@ export interface Kernels {
   gelu(dst: number, src: number, count: number): void;
   /** dst = d · gelu'(x), with x the input of gelu. */
   geluDelta(dst: number, d: number, x: number, count: number): void;
+
+  /** GELU with erf. */
+  geluErf(dst: number, src: number, count: number): void;
+  geluErfDelta(dst: number, d: number, x: number, count: number): void;
+  /** dst = silu(gate) · up. */
+  swiglu(dst: number, gate: number, up: number, count: number): void;
+  /** Both deltas; dGate may be gate, dUp may be up. */
+  swigluDelta(dGate: number, dUp: number, d: number, gate: number, up: number, count: number): void;
+  /**
+   * One panel: dst[f][t] = kept ? src · scale : +0, forward and delta alike. Kept where the word of Philox-2x32-10 with counters
+   * ((firstFeature + f) ^ key1, firstToken + t) and key key0 is ≥ threshold, unsigned (util/prng.ts, streamKey).
+   */
+  dropout(dst: number, src: number, features: number, firstFeature: number, firstToken: number, key0: number, key1: number, threshold: number, scale: number): void;
+
+  // ── norms: one panel [features][32], in passes that tiles of a row take in turn; sum and chunk run on as in linearSegment ──
+  /** sum of x. x points at feature `first`; `features` of `all`. */
+  featureSum(sum: number, chunk: number, x: number, first: number, features: number, all: number): void;
+  /** sum of (x − mean[t])², mean: a row of 32 (zeros for RMSNorm). */
+  featureSquares(sum: number, chunk: number, x: number, mean: number, first: number, features: number, all: number): void;
+  /** out[t] = sum[t] / all: a mean. */
+  divideRow(out: number, sum: number, all: number): void;
+  /** rstd[t] = 1 / √(sum[t] / all + epsilon). */
+  rootRow(rstd: number, sum: number, all: number, epsilon: number): void;
+  /** y = ((x − mean) · rstd) · gain[f] (+ bias[f] unless bias is 0); stats: mean row, then rstd row. gain and bias point at the first feature; y may be x. */
+  normApply(y: number, x: number, stats: number, gain: number, bias: number, features: number): void;
+  /** Two running sums of the delta: of dh = d · gain (sumA, chunkA) and of dh · xhat (sumB, chunkB). */
+  normDeltaSums(sumA: number, chunkA: number, sumB: number, chunkB: number, x: number, d: number, stats: number, gain: number, first: number, features: number, all: number): void;
+  /** dst = (skip + unless skip is 0) ((dh − a[t]) − xhat · b[t]) · rstd; a, b: rows, already divided (a zeros for RMSNorm). dst may be x, d or skip. */
+  normDelta(dst: number, x: number, d: number, stats: number, a: number, b: number, gain: number, skip: number, features: number): void;
+  /** One leaf: gainLeaf[f] = Σ t < tokens of d · xhat and biasLeaf[f] = Σ t < tokens of d, ascending from +0 (biasLeaf not written if 0). Any feature count. */
+  normLeaf(gainLeaf: number, biasLeaf: number, x: number, d: number, stats: number, features: number, tokens: number): void;
+  /** As normLeaf for lanes firstToken … lastToken−1, continuing what is stored. */
+  normLeafSegment(gainLeaf: number, biasLeaf: number, x: number, d: number, stats: number, features: number, firstToken: number, lastToken: number): void;
+
+  // ── rotary positions: `heads` heads of headSize features in one panel, in place ────────────────────────────────────
+  /** cos, sin: [place][headSize / 2] f32, pointing at the place of lane 0. direction 1: forward; −1: delta. */
+  rotary(x: number, heads: number, headSize: number, cos: number, sin: number, direction: number): void;
+
+  // ── attention: one head; a slab's K, Q, V, O are panels [headSize][32] inside wider panels; e, p, g are rows [keys][32 queries] ──
+  /** out[j·32 + k][q] = Σfeatures f left_j[f][k] · right[f][q] for j < slabs; left panels leftStride apart; out rows contiguous. */
+  panelDot(out: number, left: number, leftStride: number, right: number, features: number, slabs: number): void;
+  /** One tile's share of panelDot on one pair of slabs: features first … last−1 of `all` (left, right point at `first`), running sum[32][32] and chunk[32][32]. */
+  panelDotSegment(sum: number, chunk: number, left: number, right: number, first: number, last: number, all: number): void;
+  /**
+   * Softmax over the rows of a query slab: s [slabs·32][32] holds dots and becomes e; m[32] and r[32] are written. The last slab is the query's own: there
+   * rows k > lane are masked (e = +0, no term).
+   */
+  attentionSoftmax(s: number, m: number, r: number, slabs: number, scale: number): void;
+  /** e again from dots, given m: the same bits as attentionSoftmax. */
+  attentionExp(s: number, m: number, slabs: number, scale: number): void;
+  /**
+   * out[f][q] = Σ over slabs j of (Σ k left_j[f][k] · right[j·32 + k][q]); each slab from +0, the first stored (or added to what is stored if `add`), later ones added.
+   * left panels leftStride apart, right rows contiguous; out is a panel [features][32].
+   */
+  slabProduct(out: number, left: number, leftStride: number, right: number, features: number, slabs: number, add: number): void;
+  /** x[f][q] = x[f][q] · row[q]. */
+  scaleColumns(x: number, row: number, features: number): void;
+  /** out[q] = Σfeatures a[f][q] · b[f][q], chunks from the first feature. */
+  headDot(out: number, a: number, b: number, features: number): void;
+  headDotSegment(sum: number, chunk: number, a: number, b: number, first: number, last: number, all: number): void;
+  /** p = e · r, g = (p · (dP − D)) · scale for `rows` rows of 32; p may be e, g may be dP. */
+  attentionDelta(p: number, g: number, e: number, dP: number, r: number, D: number, scale: number, rows: number): void;
+  /** dst[q][k] = src[k][q] for each of `slabs` blocks of 32 × 32. */
+  turnBlocks(dst: number, src: number, slabs: number): void;
 
   // ── softmax cross-entropy: one panel [classes][32], in passes that tiles of a row take in turn ─────────────────────
   /** max[32] = max(max[32], x[c][32]) for the given classes; a NaN wins. The caller starts max at −∞. */
@@ -90,6 +157,12 @@ export interface Kernels {
   clear(dst: number, bytes: number): void;
   /** memory.copy. */
   copy(dst: number, src: number, bytes: number): void;
+
+  // ── gradients as a whole ───────────────────────────────────────────────────────────────────────────────────────────
+  /** leaves[i] = ascending sum of squares of g[1024·i … ] from +0; the last leaf may be short. ⌈count / 1024⌉ floats. */
+  squareLeaves(leaves: number, g: number, count: number): void;
+  /** dst = src · factor; any count. */
+  scale(dst: number, src: number, factor: number, count: number): void;
 
   // ── optimizers: any count; wNext may not be w; moments in place; scalars already rounded to f32 (docs/numerics.md §6) ──
   /** flags: 1 = weight decay, 2 = momentum, 4 = first step, 8 = nesterov. */

@@ -37,10 +37,15 @@ export type Purpose = (typeof purposes)[keyof typeof purposes];
 
 /** Thirty-two uniform bits for (seed, purpose, a, b, c); every argument is taken modulo 2^32 except `seed`, which may use 53 bits. */
 export const randomWord = (seed: number, purpose: Purpose, a: number, b = 0, c = 0): number => {
+  const { key0, key1 } = streamKey(seed, purpose, c);
+  return philox((a ^ key1) >>> 0, b >>> 0, key0)[0];
+};
+
+/** The two key words under which `randomWord(seed, purpose, a, b, c)` is Philox of counters (a ^ key1, b) with key key0: for kernels that draw many. */
+export const streamKey = (seed: number, purpose: Purpose, c: number): { readonly key0: number; readonly key1: number } => {
   const seedHigh = Math.floor(seed / 0x100000000) >>> 0;
-  const [k0, k1] = philox(seed >>> 0, c >>> 0, (purpose ^ seedHigh) >>> 0);
-  const [word] = philox((a ^ k1) >>> 0, b >>> 0, k0);
-  return word;
+  const [key0, key1] = philox(seed >>> 0, c >>> 0, (purpose ^ seedHigh) >>> 0);
+  return { key0, key1 };
 };
 
 /** Uniform in [0, 1) with 24 bits, exact in f32. */
