@@ -6,9 +6,13 @@ export { startRemote, type RemoteCluster, type RemoteListeners } from './emulato
 export type { ClusterOptions, KernelChoice, TrainOptions } from './emulator/options.js';
 export { Run, type Inspection, type RunPlan, type RunResult } from './emulator/run.js';
 export type { StepReport } from './cluster/coordinator/training.js';
-export { model, type InputSpec, type Initializer, type Layer, type LayerSpec, type Model, type ParameterSpec } from './model/graph.js';
-export { embedding, features, gelu, linear, relu, tokens } from './model/layers.js';
-export { byteLm, mlp } from './model/presets.js';
+export { model } from './model/build.js';
+export type { Heads, InputSpec, Initializer, Layer, LayerSpec, Model, ParameterSpec, RotaryScaling } from './model/graph.js';
+export { attention, block, dropout, embedding, features, gelu, layerNorm, linear, relu, residual, rmsNorm, rotary, sequence, swiglu, tokens } from './model/layers.js';
+export { byteLm, mlp } from './model/presets/small.js';
+export { gpt, type GptOptions } from './model/presets/gpt.js';
+export { llama, type LlamaOptions } from './model/presets/llama.js';
+export { gptShape, gptShapes, llamaShape, llamaShapes } from './model/presets/shapes.js';
 export { adam, adamW, sgd, type Optimizer } from './model/optimizer.js';
 export { constant, cosine, linearWarmup, type Schedule } from './model/schedule.js';
 export type { TrainingData } from './model/data.js';

@@ -12,6 +12,9 @@ export const initialize = (spec: ParameterSpec, seed: number, out: Float32Array)
     case 'zeros':
       out.fill(0);
       return;
+    case 'ones':
+      out.fill(1);
+      return;
     case 'uniform':
       for (let i = 0; i < spec.size; i++) out[i] = (2 * randomUnit(seed, purposes.init, i, 0, index) - 1) * init.bound;
       return;

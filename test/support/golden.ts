@@ -7,7 +7,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { model, type InputSpec, type LayerSpec, type Model } from '../../src/model/graph.js';
+import { model } from '../../src/model/build.js';
+import type { InputSpec, LayerSpec, Model } from '../../src/model/graph.js';
 import { embedding, gelu, linear, relu } from '../../src/model/layers.js';
 import { adam, adamW, sgd, type Optimizer } from '../../src/model/optimizer.js';
 

@@ -6,7 +6,8 @@
  * Not here: the faults themselves (mutations.ts).
  */
 import fc from 'fast-check';
-import { model, type LayerSpec, type Model } from '../../src/model/graph.js';
+import { model } from '../../src/model/build.js';
+import type { LayerSpec, Model } from '../../src/model/graph.js';
 import { embedding, features, gelu, linear, relu, tokens } from '../../src/model/layers.js';
 import type { ReferenceBatch, ReferenceForward } from '../../src/reference/step.js';
 import { type Verdict, worstWithin } from '../../src/reference/compare.js';

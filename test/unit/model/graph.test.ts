@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { model, type Model } from '../../../src/model/graph.js';
+import { model } from '../../../src/model/build.js';
+import type { Model } from '../../../src/model/graph.js';
 import { initialize } from '../../../src/model/init.js';
 import { embedding, features, gelu, linear, relu, tokens } from '../../../src/model/layers.js';
-import { byteLm, mlp } from '../../../src/model/presets.js';
+import { byteLm, mlp } from '../../../src/model/presets/small.js';
 import { aModel } from '../../../src/testing/index.js';
 import { InvalidModel } from '../../../src/util/errors.js';
 

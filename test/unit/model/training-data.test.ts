@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { checkData, sampleAt, sampleCount, type TrainingData } from '../../../src/model/data.js';
+import { checkData, sampleAt, samplesOf, type TrainingData } from '../../../src/model/data.js';
 import { adam, adamW, momentsOf, sgd } from '../../../src/model/optimizer.js';
-import { byteLm, mlp } from '../../../src/model/presets.js';
+import { byteLm, mlp } from '../../../src/model/presets/small.js';
 import { constant, cosine, linearWarmup, valueAt, checkSchedule } from '../../../src/model/schedule.js';
 import { aModel, someData } from '../../../src/testing/index.js';
 import { InvalidConfig } from '../../../src/util/errors.js';
@@ -25,7 +25,7 @@ test('data of the kit fit their model', () => {
   fc.assert(
     fc.property(aModel().chain((m) => someData(m).map((data) => ({ m, data }))), ({ m, data }) => {
       checkData(m, data);
-      assert.ok(sampleCount(data, m.layers[0]?.features ?? 0) >= 1);
+      assert.ok(samplesOf(m, data) >= 1);
     }),
     { seed: 1, numRuns: 100 },
   );

@@ -1,8 +1,8 @@
 /** Single values of the oracle's layers that can be worked out by hand, and what it refuses. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { model } from '../../../src/model/graph.js';
-import { mlp } from '../../../src/model/presets.js';
+import { model } from '../../../src/model/build.js';
+import { mlp } from '../../../src/model/presets/small.js';
 import { features, linear } from '../../../src/model/layers.js';
 import { geluAt, geluSecondMax, geluThirdMax } from '../../../src/reference/activations.js';
 import { growth, treeDepth, ulp } from '../../../src/reference/bounded.js';

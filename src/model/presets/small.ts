@@ -1,7 +1,8 @@
-/** Ready-made models. Not here: data for them (formats/), larger families of later layers. */
-import { InvalidModel } from '../util/errors.js';
-import { model, type LayerSpec, type Model } from './graph.js';
-import { embedding, features, gelu, linear, relu, tokens } from './layers.js';
+/** Small ready-made models whose samples are single tokens. Not here: data for them (formats/), transformers (gpt.ts, llama.ts). */
+import { InvalidModel } from '../../util/errors.js';
+import { model } from '../build.js';
+import type { LayerSpec, Model } from '../graph.js';
+import { embedding, features, gelu, linear, relu, tokens } from '../layers.js';
 
 /**
  * A fully connected classifier: mlp([784, 512, 10]) reads 784 features, has one hidden layer of 512 and 10 classes.
