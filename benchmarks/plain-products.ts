@@ -75,7 +75,7 @@ export const products = (k: Kernels, s: LayerShape, at: LayerPlaces, blocking: B
   const delta = (): void =>
     eachBlock(inputs, blocking.delta, (first, count) => k.linear(at.dx + first * panelRowBytes, xStride, at.y, yStride, at.packedDelta + first * outputs * 4, outputs, count, panels));
   const gradientKernel = (dst: number, count: number): void =>
-    void k.gradient(dst, 0, at.stack, at.x, xStride, at.turned, inputs, width(count), panels, 0, slabTokens);
+    void k.gradient(dst, 0, at.stack, at.x, xStride, at.turned, inputs, width(count), panels, 0, 0, slabTokens);
   return {
     packForward: (now) => eachBlock(outputs, blocking.forward, (first, count) => k.packForward(at.packed + first * inputs * 4, at.w[now], inputs, outputs, first, count)),
     packDelta: (now) => eachBlock(inputs, blocking.delta, (first, count) => k.packDelta(at.packedDelta + first * outputs * 4, at.w[now], outputs, first, count)),
@@ -84,7 +84,7 @@ export const products = (k: Kernels, s: LayerShape, at: LayerPlaces, blocking: B
     gradient: (bias) =>
       eachBlock(outputs, blocking.gradient, (first, count) => {
         for (let p = 0; p < panels; p++) k.turn(at.turned + p * slabTokens * width(count) * 4, at.y + p * yStride + first * panelRowBytes, count);
-        if (bias !== undefined) k.gradient(bias.g + first * 4, 0, at.stack, bias.ones, 0, at.turned, 1, width(count), panels, 0, slabTokens);
+        if (bias !== undefined) k.gradient(bias.g + first * 4, 0, at.stack, bias.ones, 0, at.turned, 1, width(count), panels, 0, 0, slabTokens);
         if (count === outputs && width(count) === count) gradientKernel(at.g, count);
         else {
           gradientKernel(at.node, count);

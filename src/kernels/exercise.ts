@@ -70,7 +70,8 @@ const gradientKernels = (k: Kernels, result: Result): void => {
     const stride = inputs * width * 4;
     const dst = result(nodesMax(panels) * (stride / 4));
     if (gradientScratchBytes(width, panels) > wordsAt - scratchAt) throw new RangeError('the exercise needs a larger scratch');
-    k.gradient(dst, stride, scratchAt, inputAt, inputs * panelRowBytes, weightAt, inputs, width, panels, 3, 20);
+    k.gradient(dst, stride, scratchAt, inputAt, inputs * panelRowBytes, weightAt, inputs, width, panels, 3, 0, 20);
+    k.gradient(dst, stride, scratchAt, inputAt, inputs * panelRowBytes, weightAt, inputs, width, panels, 5, 3, 20);
     k.gradientSegment(dst, inputAt, weightAt, inputs, width, 3, 20);
   }
 };

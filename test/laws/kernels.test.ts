@@ -75,15 +75,17 @@ for (const build of builds) {
     arena.both((k) => k.turn(dst, src, features), 'turn');
   });
 
-  law('gradient', 40, { inputs: size(12), columns: size(40), panels: size(9), firstLeaf: fc.oneof(fc.nat(20), fc.nat(1 << 20)), lastTokens: size(32), shared: fc.boolean() },
-    ({ inputs, columns, panels, firstLeaf, lastTokens, shared }) => {
-      const w = padded(columns);
-      const inp = arena.floats(panels * inputs * slabTokens), turned = arena.floats(panels * slabTokens * w);
-      const nodeStride = inputs * w * 4 + 64;
-      const dst = arena.floats((nodesMax(panels) * nodeStride) / 4), scratch = arena.floats(gradientScratchBytes(w, panels) / 4);
-      arena.both((k) => k.gradient(dst, nodeStride, scratch, inp, shared ? 0 : inputs * panelRowBytes, turned, inputs, w, panels, firstLeaf, lastTokens), 'gradient',
-        [scratch, gradientScratchBytes(w, panels) / 4]);
-    });
+  law('gradient', 80, {
+    inputs: size(12), columns: size(40), panels: size(12), place: fc.oneof(fc.nat(20), fc.nat(1 << 20)), slabsPerSample: fc.nat(9), lastTokens: size(32), shared: fc.boolean(),
+  }, ({ inputs, columns, panels, place, slabsPerSample, lastTokens, shared }) => {
+    const w = padded(columns);
+    const inp = arena.floats(panels * inputs * slabTokens), turned = arena.floats(panels * slabTokens * w);
+    const nodeStride = inputs * w * 4 + 64;
+    const dst = arena.floats((nodesMax(panels) * nodeStride) / 4), scratch = arena.floats(gradientScratchBytes(w, panels) / 4);
+    const firstLeaf = slabsPerSample === 0 ? place : Math.floor(place / slabsPerSample) * 2 ** Math.ceil(Math.log2(slabsPerSample)) + (place % slabsPerSample);
+    arena.both((k) => k.gradient(dst, nodeStride, scratch, inp, shared ? 0 : inputs * panelRowBytes, turned, inputs, w, panels, firstLeaf, slabsPerSample, lastTokens), 'gradient',
+      [scratch, gradientScratchBytes(w, panels) / 4]);
+  });
 
   law('gradientSegment', 30, { inputs: size(12), columns: size(40), firstToken: fc.nat(32), lastToken: fc.nat(32) }, ({ inputs, columns, firstToken, lastToken }) => {
     const w = padded(columns);

@@ -10,7 +10,7 @@ import { at, type View } from './view.js';
 const f = Math.fround;
 
 /** Σfeatures of term(i), i < n: chunks of 256 from +0, chunk sums ascending. */
-const sumFeatures = (n: number, term: (feature: number) => number): number => {
+export const sumFeatures = (n: number, term: (feature: number) => number): number => {
   let sum = 0;
   for (let first = 0; first < n; first += chunkFeatures) {
     let chunk = 0;
@@ -31,26 +31,48 @@ interface Node {
   readonly level: number;
   readonly index: number;
 }
+const parentOf = (node: Node): Node => ({ level: node.level + 1, index: Math.floor(node.index / 2) });
 const firstLeafOf = (node: Node): number => node.index * 2 ** node.level;
-const endLeafOf = (node: Node): number => (node.index + 1) * 2 ** node.level;
 
-/** The nodes that lie inside leaves first … end−1 and whose parents do not, ascending. */
-const maximalNodes = (first: number, end: number): Node[] => {
-  const inside = (node: Node): boolean => firstLeafOf(node) >= first && endLeafOf(node) <= end;
+/**
+ * The leaves of samples of `slabs` slabs: slab k of sample s has the index s · span + k, span the power of two ≥ slabs. Indices between are absent.
+ * Samples of one token are as samples of one slab.
+ */
+const leavesOf = (slabs: number) => {
+  let span = 1;
+  while (span < slabs) span *= 2;
+  return {
+    exists: (leaf: number): boolean => leaf % span < slabs,
+    /** How many leaves exist before this index. */
+    before: (leaf: number): number => Math.floor(leaf / span) * slabs + Math.min(leaf % span, slabs),
+    /** The index of a leaf by the number of those before it. */
+    at: (count: number): number => Math.floor(count / slabs) * span + (count % slabs),
+    isLast: (leaf: number): boolean => leaf % span === slabs - 1,
+  };
+};
+type Leaves = ReturnType<typeof leavesOf>;
+
+/** The nodes whose leaves all lie in the range of existing leaves `first` … `end − 1` (numbers of those before) and whose parents' do not, ascending. */
+const maximalNodes = (leaves: Leaves, first: number, end: number): Node[] => {
+  const inside = (node: Node): boolean => leaves.before(firstLeafOf(node)) >= first && leaves.before(firstLeafOf(node) + 2 ** node.level) <= end;
   const nodes: Node[] = [];
-  for (let level = 0; 2 ** level <= end - first; level++) {
-    for (let index = Math.floor(first / 2 ** level); index * 2 ** level < end; index++) {
-      const node = { level, index };
-      if (inside(node) && !inside({ level: level + 1, index: Math.floor(index / 2) })) nodes.push(node);
-    }
+  let next = first;
+  while (next < end) {
+    let node: Node = { level: 0, index: leaves.at(next) };
+    while (inside(parentOf(node))) node = parentOf(node);
+    nodes.push(node);
+    next = leaves.before(firstLeafOf(node) + 2 ** node.level);
   }
-  return nodes.toSorted((a, b) => firstLeafOf(a) - firstLeafOf(b));
+  return nodes;
 };
 
-const nodeValue = (node: Node, leaf: (index: number) => number): number =>
-  node.level === 0
-    ? leaf(node.index)
-    : f(nodeValue({ level: node.level - 1, index: 2 * node.index }, leaf) + nodeValue({ level: node.level - 1, index: 2 * node.index + 1 }, leaf));
+/** An absent right child hands the left one through. */
+const nodeValue = (leaves: Leaves, node: Node, leaf: (index: number) => number): number => {
+  if (node.level === 0) return leaf(node.index);
+  const [left, right]: [Node, Node] = [{ level: node.level - 1, index: 2 * node.index }, { level: node.level - 1, index: 2 * node.index + 1 }];
+  const value = nodeValue(leaves, left, leaf);
+  return leaves.exists(firstLeafOf(right)) ? f(value + nodeValue(leaves, right, leaf)) : value;
+};
 
 type LinearTwins = Pick<Kernels, 'linear' | 'linearSegment' | 'addBias' | 'gradient' | 'gradientSegment'>;
 
@@ -92,19 +114,22 @@ export const linearTwins = ({ floats: F }: View, packWidth: number): LinearTwins
     }
   },
 
-  gradient(dst, nodeStride, _scratch, inp, inpStride, turned, inputs, width, panels, firstLeaf, lastTokens) {
-    const nodes = maximalNodes(firstLeaf, firstLeaf + panels);
+  gradient(dst, nodeStride, _scratch, inp, inpStride, turned, inputs, width, panels, firstLeaf, slabsPerSample, lastTokens) {
+    const leaves = leavesOf(Math.max(slabsPerSample, 1));
+    const first = leaves.before(firstLeaf);
+    const nodes = maximalNodes(leaves, first, first + panels);
     for (let i = 0; i < inputs; i++) {
       for (let o = 0; o < width; o++) {
         const leaf = (index: number): number => {
-          const panel = index - firstLeaf;
+          const panel = leaves.before(index) - first;
+          const isShort = slabsPerSample === 0 ? panel === panels - 1 : leaves.isLast(index);
           const x = at(inp + panel * inpStride) + i * slabTokens;
           const dy = at(turned) + panel * slabTokens * width + o;
           let sum = 0;
-          for (let t = 0; t < (panel === panels - 1 ? lastTokens : slabTokens); t++) sum = f(sum + f(F[x + t]! * F[dy + t * width]!));
+          for (let t = 0; t < (isShort ? lastTokens : slabTokens); t++) sum = f(sum + f(F[x + t]! * F[dy + t * width]!));
           return sum;
         };
-        nodes.forEach((node, place) => (F[at(dst + place * nodeStride) + i * width + o] = nodeValue(node, leaf)));
+        nodes.forEach((node, place) => (F[at(dst + place * nodeStride) + i * width + o] = nodeValue(leaves, node, leaf)));
       }
     }
     return nodes.length;

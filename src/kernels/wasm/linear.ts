@@ -41,10 +41,10 @@ export const eachRow = (f: FunctionBuilder, sums: readonly (readonly Local<'v128
   sums.forEach((line, row) => line.forEach((sum, v) => body(sum, row, v)));
 };
 
-/** sums += block at `from`, `rowBytes` apart. */
-const addStored = (f: FunctionBuilder, sums: readonly (readonly Local<'v128'>[])[], from: Pointer): void =>
+/** sums += block at `from`, in panel rows. */
+export const addStored = (f: FunctionBuilder, sums: readonly (readonly Local<'v128'>[])[], from: Pointer): void =>
   eachRow(f, sums, (sum, row, v) => f.set(sum, f32x4.add(v128.load(from, row * panelRowBytes + v * 16), sum)));
-const storeBlock = (f: FunctionBuilder, sums: readonly (readonly Local<'v128'>[])[], to: Pointer): void =>
+export const storeBlock = (f: FunctionBuilder, sums: readonly (readonly Local<'v128'>[])[], to: Pointer): void =>
   eachRow(f, sums, (sum, row, v) => f.store(to, sum, row * panelRowBytes + v * 16));
 
 /** The sum over `count` ≥ 1 features, ascending; uses inp and packed up. */

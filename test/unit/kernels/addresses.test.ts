@@ -21,7 +21,7 @@ const run = (k: Kernels, memory: WebAssembly.Memory, base: number): Float32Array
   k.packForward(packed, weight, n, m, 0, m);
   k.linear(out, m * panelRowBytes, inp, n * panelRowBytes, packed, n, m, panels);
   for (let p = 0; p < panels; p++) k.turn(turned + p * slabTokens * width * 4, out + p * m * panelRowBytes, m);
-  assert.equal(k.gradient(nodes, n * width * 4, scratch, inp, n * panelRowBytes, turned, n, width, panels, 1, 9), 2);
+  assert.equal(k.gradient(nodes, n * width * 4, scratch, inp, n * panelRowBytes, turned, n, width, panels, 1, 0, 9), 2);
   k.adam(next, weight, nodes, nodes + 8192, inp, count, 0.9, 0.1, 0.99, 0.01, 1e-8, 0.01, 0.5, 0.1, 0.99, 2);
   k.clear(packed, n * m * 4);
   k.clear(scratch, gradientScratchBytes(width, panels));
