@@ -8,47 +8,60 @@
 import { slabTokens } from '../kernels/types.js';
 import type { Model } from '../model/graph.js';
 import { checkSpec, type WaferSpec } from '../spec/wafer.js';
+import { DoesNotFit } from '../util/errors.js';
 import { ceilDiv } from '../util/units.js';
 import { evenEdges, rowEdges } from './placement.js';
-import { numericsVersion, type Program, type Rectangle } from './program.js';
+import { numericsVersion, slabsPerSample, type Program, type Recompute, type Rectangle, type StreamedPlan } from './program.js';
 import { checkRectangle, smallestRectangle } from './rectangle.js';
 import { planSram } from './sram.js';
 import { orderStreams } from './stream-order.js';
 
 export interface CompileOptions {
-  /** Tokens that one wafer holds at a time: its share of a micro-batch. */
+  /** Lanes that one wafer holds at a time: its share of a micro-batch, 32 a slab. */
   readonly tokens: number;
   readonly wafer: 'auto' | Rectangle;
   readonly spec: WaferSpec;
+  /** 'auto' (default): the least that fits, beginning with 'attention'. */
+  readonly recompute?: Recompute | 'auto';
 }
 
 /** @throws InvalidModel, InvalidConfig, DoesNotFit */
 export const compile = (model: Model, options: CompileOptions): Program => {
-  const { tokens, spec } = options;
-  checkSpec(spec);
-  const order = orderStreams(model);
+  checkSpec(options.spec);
+  const { recompute = 'auto' } = options;
+  if (recompute !== 'auto') return compileWith(model, options, recompute);
+  const choices: readonly Recompute[] = model.layers.some((layer) => layer.kind === 'attention') ? ['attention', 'block'] : model.layers.some((layer) => layer.block !== null) ? ['none', 'block'] : ['none'];
+  for (const choice of choices.slice(0, -1)) {
+    try {
+      return compileWith(model, options, choice);
+    } catch (error) {
+      if (!(error instanceof DoesNotFit)) throw error;
+    }
+  }
+  return compileWith(model, options, choices[choices.length - 1] as Recompute);
+};
+
+const compileWith = (model: Model, { tokens, wafer, spec }: CompileOptions, recompute: Recompute): Program => {
+  const places = slabsPerSample(model, slabTokens) * slabTokens;
+  const order = orderStreams(model, recompute, places);
   const widths = order.buffers.map((buffer) => buffer.features);
-  const plan = (rectangle: Rectangle) => planSram(widths, tokens, slabTokens, rectangle, spec);
-  const rectangle = options.wafer === 'auto' ? smallestRectangle(tokens, Math.max(...widths), spec, plan) : { rows: options.wafer.rows, cols: options.wafer.cols };
+  const attentions = order.attentions.map((attention) => ({ ...attention, places }));
+  const plan = (rectangle: Rectangle) => planSram(widths, tokens, slabTokens, rectangle, spec, attentions);
+  const rectangle = wafer === 'auto' ? smallestRectangle(tokens, Math.max(...widths), spec, plan) : { rows: wafer.rows, cols: wafer.cols };
   const sram = checkRectangle(rectangle, spec, plan);
-  const blockFloatsMax = Math.max(
-    0,
-    ...order.linears.flatMap((linear) => [
-      ...linear.forwardBlocks.map((block) => (linear.inputs + 1) * block.count),
-      ...linear.deltaBlocks.map((block) => linear.outputs * block.count),
-    ]),
-  );
+  const floatsOf = (plan: StreamedPlan): number[] => (plan.kind === 'norm' ? [2 * plan.inputs] : [...plan.forwardBlocks.map((block) => (plan.inputs + 1) * block.count), ...plan.deltaBlocks.map((block) => plan.outputs * block.count)]);
   return {
     numericsVersion,
     model,
     rectangle,
+    recompute,
     slabs: ceilDiv(tokens, slabTokens),
     rowEdges: rowEdges(tokens, rectangle.rows, slabTokens),
     buffers: order.buffers.map(({ name, features, scratch }) => ({ name, features, scratch, featureEdges: evenEdges(features, rectangle.cols) })),
-    linears: order.linears,
+    streamed: order.streamed,
+    attentions: order.attentions,
     passes: order.passes,
     sram,
-    blockFloatsMax,
+    blockFloatsMax: Math.max(0, ...order.streamed.flatMap(floatsOf)),
   };
 };
-

@@ -6,13 +6,16 @@
  * One program serves every wafer: nothing here depends on how many there are.
  * Not here: how it is made (compile.ts and its neighbours), who runs it (cluster/).
  */
-import type { Model, LayerId } from '../model/graph.js';
+import type { Heads, Model, LayerId } from '../model/graph.js';
 
 /** A rectangle of tiles on a wafer. */
 export interface Rectangle {
   readonly rows: number;
   readonly cols: number;
 }
+
+/** What of a block's activations is computed again in the delta pass; no choice shows in a bit. */
+export type Recompute = 'none' | 'attention' | 'block';
 
 /**
  * One buffer of activations in the tiles' SRAM: `features` values a token, tokens contiguous. Column c of the rectangle holds
@@ -26,59 +29,102 @@ export interface BufferPlan {
   readonly featureEdges: readonly number[];
 }
 
-/** A run of outputs (forward, gradient) or inputs (delta) of a linear layer whose weights travel together. */
+/** A run of outputs (forward, gradient) or inputs (delta) of a layer whose weights travel together. */
 export interface BlockPlan {
   readonly first: number;
   readonly count: number;
 }
 
-/** One linear layer: which buffers it reads and writes, and the blocks of its three products. */
-export interface LinearPlan {
+interface StreamedBase {
   readonly layer: LayerId;
   /** Parameter indices. */
   readonly weight: number;
   readonly bias: number | null;
   readonly inputs: number;
   readonly outputs: number;
-  /** Buffer indices: input activations, output activations; after the delta pass `y` holds dY. */
+  /** Buffer indices: input and output activations. */
   readonly x: number;
   readonly y: number;
+  /** Where the delta of the output is found. */
+  readonly dy: number;
   /** Where the delta of x is formed, or null where nothing upstream is trained. */
   readonly dx: number | null;
-  /** All inputs × a few outputs. */
   readonly forwardBlocks: readonly BlockPlan[];
-  /** All outputs × a few inputs. */
   readonly deltaBlocks: readonly BlockPlan[];
+}
+
+/** One linear layer. Forward blocks: all inputs × a few outputs; delta blocks: all outputs × a few inputs. */
+export interface LinearPlan extends StreamedBase {
+  readonly kind: 'linear';
+  /** The weight is stored as [outputs][inputs]: an embedding's table. */
+  readonly tied: boolean;
+}
+
+/** One norm: gain and bias are one block. `skip`: a buffer whose delta passes the norm by and is added to dx, or null. */
+export interface NormPlan extends StreamedBase {
+  readonly kind: 'norm';
+  readonly centered: boolean;
+  readonly epsilon: number;
+  /** Buffer of two rows: mean and 1/deviation of every token. */
+  readonly stats: number;
+  readonly skip: number | null;
+}
+
+/** A layer whose parameters are streamed. */
+export type StreamedPlan = LinearPlan | NormPlan;
+
+/** One attention: `d` holds the delta of its output, and the delta of Q, K and V takes their place. */
+export interface AttentionPlan extends Heads {
+  readonly layer: LayerId;
+  readonly qkv: number;
+  readonly o: number;
+  /** Buffer of 2 · heads rows: every head's maximum and 1/sum. */
+  readonly stats: number;
+  /** Exponentials kept for the delta pass, heads · places rows; or null: they are computed again. */
+  readonly scores: number | null;
+  readonly d: number;
 }
 
 /** What a tile does alone, once the streamed product before it is whole. Buffers by index. */
 export type LocalStep =
   | { readonly op: 'relu'; readonly layer: LayerId; readonly x: number; readonly y: number }
-  | { readonly op: 'gelu'; readonly layer: LayerId; readonly x: number; readonly y: number }
+  | { readonly op: 'gelu'; readonly layer: LayerId; readonly approximation: 'tanh' | 'erf'; readonly x: number; readonly y: number }
+  | { readonly op: 'swiglu'; readonly layer: LayerId; readonly x: number; readonly y: number }
+  | { readonly op: 'dropout'; readonly layer: LayerId; readonly rate: number; readonly x: number; readonly y: number }
+  /** In place. direction −1: the delta. */
+  | ({ readonly op: 'rotary'; readonly layer: LayerId; readonly x: number; readonly direction: 1 | -1 } & Heads)
+  /** y = x + branch, forward and for deltas that meet. y may be either. */
+  | { readonly op: 'add'; readonly layer: LayerId; readonly x: number; readonly branch: number; readonly y: number }
   /** dst = d masked by y > 0. */
   | { readonly op: 'reluDelta'; readonly layer: LayerId; readonly d: number; readonly y: number; readonly dst: number }
-  | { readonly op: 'geluDelta'; readonly layer: LayerId; readonly d: number; readonly x: number; readonly dst: number }
+  | { readonly op: 'geluDelta'; readonly layer: LayerId; readonly approximation: 'tanh' | 'erf'; readonly d: number; readonly x: number; readonly dst: number }
+  | { readonly op: 'swigluDelta'; readonly layer: LayerId; readonly d: number; readonly x: number; readonly dst: number }
   /** Softmax cross-entropy in place: logits become their delta; the losses leave. */
   | { readonly op: 'loss'; readonly layer: LayerId; readonly x: number; readonly classes: number };
 
-/** The passes over one micro-batch, in stream order; `locals` are the local steps behind one. */
-export type PassStep =
+/** The passes over one micro-batch, in stream order; `locals` are the local steps behind one. `backward`: left out where nothing is trained. */
+export type PassStep = { readonly backward: boolean; readonly locals: readonly LocalStep[] } & (
   /** Samples arrive from the input worker. */
-  | { readonly op: 'input'; readonly buffer: number; readonly locals: readonly LocalStep[] }
+  | { readonly op: 'input'; readonly buffer: number }
   /** Rows of an embedding table arrive, gathered beside MemoryX. */
-  | { readonly op: 'gather'; readonly layer: LayerId; readonly buffer: number; readonly locals: readonly LocalStep[] }
-  | { readonly op: 'forward'; readonly linear: number; readonly locals: readonly LocalStep[] }
-  | { readonly op: 'gradient'; readonly linear: number }
-  | { readonly op: 'delta'; readonly linear: number; readonly locals: readonly LocalStep[] }
+  | { readonly op: 'gather'; readonly layer: LayerId; readonly buffer: number }
+  | { readonly op: 'forward'; readonly streamed: number }
+  | { readonly op: 'attention'; readonly attention: number }
+  /** Local steps that follow no product. */
+  | { readonly op: 'locals' }
+  | { readonly op: 'gradient'; readonly streamed: number }
+  | { readonly op: 'delta'; readonly streamed: number }
+  | { readonly op: 'attentionDelta'; readonly attention: number }
   /** Deltas of gathered rows leave for MemoryX. */
-  | { readonly op: 'scatter'; readonly layer: LayerId; readonly buffer: number };
+  | { readonly op: 'scatter'; readonly layer: LayerId; readonly buffer: number }
+);
 
 /** What one tile needs at most, in bytes. */
 export interface SramPlan {
   readonly limitBytes: number;
   readonly codeBytes: number;
   readonly activationBytes: number;
-  /** Weights in flight, travelling sums, outgoing gradients. */
+  /** Weights in flight, travelling sums, outgoing gradients, keys, values and scores in flight. */
   readonly streamBytes: number;
   readonly totalBytes: number;
 }
@@ -87,17 +133,22 @@ export interface Program {
   readonly numericsVersion: 1;
   readonly model: Model;
   readonly rectangle: Rectangle;
+  readonly recompute: Recompute;
   /** Slabs of tokens that one wafer holds at a time: its share of a micro-batch. */
   readonly slabs: number;
-  /** Row r of the rectangle holds tokens rowEdges[r] … rowEdges[r+1]−1 of the wafer's share. */
+  /** Row r of the rectangle holds lanes rowEdges[r] … rowEdges[r+1]−1 of the wafer's share, 32 a slab. */
   readonly rowEdges: readonly number[];
   readonly buffers: readonly BufferPlan[];
-  readonly linears: readonly LinearPlan[];
+  readonly streamed: readonly StreamedPlan[];
+  readonly attentions: readonly AttentionPlan[];
   readonly passes: readonly PassStep[];
   readonly sram: SramPlan;
   /** Floats of the largest packed weight block with its bias. */
   readonly blockFloatsMax: number;
 }
+
+/** Slabs of one sample: 1 where a sample is one token. */
+export const slabsPerSample = (model: Model, slabTokens: number): number => Math.ceil(model.tokensPerSample / slabTokens);
 
 /** The only numerics contract of this build; a checkpoint or program of another version is refused. */
 export const numericsVersion = 1;

@@ -4,32 +4,44 @@
  *   code allowance + activations kept for the delta pass + stream buffers
  *
  * Stream buffers are those of the machine's flow: two columns of weights for the tile's features (one in use, one arriving), two
- * travelling sums and their chunk sums for the tile's tokens, two outgoing gradients for the tile's features.
+ * travelling sums and their chunk sums for the tile's tokens, two outgoing gradients for the tile's features. Attention works off one head at a time: a slab of keys
+ * and one of values for the tile's features (one in use, one arriving), and the scores of the tile's tokens over all keys, shared by the columns of the head.
  * Not here: the rectangle's choice (rectangle.ts).
  */
 import type { WaferSpec } from '../spec/wafer.js';
+import type { Heads } from '../model/graph.js';
+import { ceilDiv } from '../util/units.js';
 import { longestRun, evenEdges, rowEdges } from './placement.js';
 import type { Rectangle, SramPlan } from './program.js';
+
+/** What attention adds: its heads, and the places of a sample (tokens rounded up to slabs). */
+export type AttentionNeed = Heads & { readonly places: number };
 
 const floatBytes = 4;
 
 /** Bytes that the fullest tile needs for buffers of the given widths. */
-export const planSram = (widths: readonly number[], tokens: number, slabTokens: number, rectangle: Rectangle, spec: WaferSpec): SramPlan => {
+export const planSram = (widths: readonly number[], tokens: number, slabTokens: number, rectangle: Rectangle, spec: WaferSpec, attentions: readonly AttentionNeed[] = []): SramPlan => {
   const tokensPerTile = longestRun(rowEdges(tokens, rectangle.rows, slabTokens));
   // One column is the fullest for every buffer at once only if the edges say so: add up column by column.
-  const edges = widths.map((width) => evenEdges(width, rectangle.cols));
+  const alike = new Map<number, number>();
+  for (const width of widths) alike.set(width, (alike.get(width) ?? 0) + 1);
+  const edges = [...alike].map(([width, count]) => ({ edges: evenEdges(width, rectangle.cols), count }));
   let featuresPerTile = 0, widest = 0;
   for (let c = 0; c < rectangle.cols; c++) {
     let held = 0;
-    for (const e of edges) {
+    for (const { edges: e, count } of edges) {
       const run = (e[c + 1] as number) - (e[c] as number);
-      held += run;
+      held += run * count;
       widest = Math.max(widest, run);
     }
     featuresPerTile = Math.max(featuresPerTile, held);
   }
   const activationBytes = featuresPerTile * tokensPerTile * floatBytes;
-  const streamBytes = (2 * widest + 4 * tokensPerTile + 2 * widest) * floatBytes;
+  const attentionFloats = Math.max(0, ...attentions.map(({ heads, headSize, places }) => {
+    const columnsOfHead = Math.max(1, Math.floor(rectangle.cols / heads));
+    return 4 * slabTokens * Math.min(headSize, ceilDiv(heads * headSize, rectangle.cols)) + tokensPerTile * ceilDiv(places, columnsOfHead);
+  }));
+  const streamBytes = (2 * widest + 4 * tokensPerTile + 2 * widest + attentionFloats) * floatBytes;
   return {
     limitBytes: spec.sramBytesPerTile,
     codeBytes: spec.codeBytesPerTile,

@@ -142,6 +142,7 @@ class Builder {
   }
 
   #addResidual(spec: Extract<LayerSpec, { kind: 'residual' }>, input: Layer, where: string): void {
+    if (spec.layers.some((layer) => layer.kind === 'residual' || layer.kind === 'block')) throw new InvalidModel({ what: 'a residual inside a residual', where, hint: 'residuals stand one after the other' });
     this.add(spec.layers, `${where}.layers`);
     const branch = this.last;
     if (branch.features !== input.features) {

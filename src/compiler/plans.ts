@@ -1,0 +1,104 @@
+/**
+ * The plan under construction: buffers, streamed layers, attentions and passes, and where every layer's output and delta lie.
+ *
+ * Not here: what each layer adds (forward.ts, backward.ts).
+ */
+import type { Layer, LayerId, Model } from '../model/graph.js';
+import { assert } from '../util/errors.js';
+import type { AttentionPlan, LocalStep, PassStep, Recompute, StreamedPlan } from './program.js';
+
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+type NewPass = Without<PassStep, 'locals'>;
+type Open = NewPass & { readonly locals: LocalStep[] };
+
+export class Plans {
+  readonly model: Model;
+  readonly recompute: Recompute;
+  readonly places: number;
+  readonly buffers: { name: string; features: number; scratch: boolean }[] = [];
+  readonly streamed: StreamedPlan[] = [];
+  readonly attentions: AttentionPlan[] = [];
+  readonly passes: Open[] = [];
+  /** Buffer of each layer's output, and of the delta of its output. */
+  readonly out = new Map<LayerId, number>();
+  readonly delta = new Map<LayerId, number>();
+  /** Deltas that pass a branch by and wait for it: by the layer that both read. */
+  readonly skips = new Map<LayerId, number>();
+  /** Number of a layer's plan among `streamed` or `attentions`. */
+  readonly planOf = new Map<LayerId, number>();
+  /** Layers behind which something is trained. */
+  readonly trained = new Set<LayerId>();
+  /** ReLUs that work in place: their output is their mask. */
+  readonly masks = new Set<LayerId>();
+  #scratch = -1;
+  /** Shared inner buffers of blocks: how many of each width the block at hand has taken. */
+  readonly #pool = new Map<number, number[]>();
+  #taken = new Map<number, number>();
+  #block: number | null = null;
+
+  constructor(model: Model, recompute: Recompute, places: number) {
+    this.model = model;
+    this.recompute = recompute;
+    this.places = places;
+  }
+
+  readers(layer: LayerId): number {
+    return this.model.layers.reduce((count, other) => count + other.inputs.filter((input) => input === layer).length, 0);
+  }
+
+  layer(id: LayerId | undefined): Layer {
+    const found = id === undefined ? undefined : this.model.layers[id];
+    assert(found !== undefined, `layer ${id} is in the model`);
+    return found;
+  }
+
+  outOf(id: LayerId | undefined): number {
+    const buffer = id === undefined ? undefined : this.out.get(id);
+    assert(buffer !== undefined, `the output of layer ${id} has a buffer`);
+    return buffer;
+  }
+
+  deltaOf(id: LayerId): number {
+    const buffer = this.delta.get(id);
+    assert(buffer !== undefined, `the delta of layer ${id} has a buffer`);
+    return buffer;
+  }
+
+  /** A buffer of its own. */
+  buffer(name: string, features: number): number {
+    return this.buffers.push({ name, features, scratch: false }) - 1;
+  }
+
+  /** A buffer for what a layer keeps: inside a block that is recomputed, one that all blocks share. */
+  inner(layer: Layer, name: string, features: number): number {
+    if (this.recompute !== 'block' || layer.block === null) return this.buffer(name, features);
+    if (layer.block !== this.#block) {
+      this.#block = layer.block;
+      this.#taken = new Map();
+    }
+    const pool = this.#pool.get(features) ?? [], taken = this.#taken.get(features) ?? 0;
+    this.#taken.set(features, taken + 1);
+    if (taken === pool.length) pool.push(this.buffer(name.replace(/^.*?(\d+)\./, 'every block: '), features));
+    this.#pool.set(features, pool);
+    return pool[taken] as number;
+  }
+
+  /** The one buffer that deltas pass through where their own place is still needed. */
+  scratch(features: number): number {
+    if (this.#scratch < 0) this.#scratch = this.buffers.push({ name: 'delta', features: 0, scratch: true }) - 1;
+    const held = this.buffers[this.#scratch] as { features: number };
+    held.features = Math.max(held.features, features);
+    return this.#scratch;
+  }
+
+  pass(pass: NewPass): void {
+    this.passes.push({ ...pass, locals: [] });
+  }
+
+  /** A local step behind the pass under construction. */
+  local(step: LocalStep): void {
+    const last = this.passes[this.passes.length - 1];
+    assert(last !== undefined, 'a local step follows a pass');
+    last.locals.push(step);
+  }
+}
