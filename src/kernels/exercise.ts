@@ -39,6 +39,7 @@ export const exercise = (k: Kernels, memory: WebAssembly.Memory): Int32Array => 
   linearKernels(k, result);
   gradientKernels(k, result);
   elementKernels(k, result);
+  attentionKernels(k, result);
   if (next - resultAt > resultBytesMax) throw new RangeError('the exercise outgrew its memory');
   const bits = words.slice(resultAt >> 2, next >> 2);
   bits.forEach((_, i) => {
@@ -92,4 +93,25 @@ const elementKernels = (k: Kernels, result: Result): void => {
   k.add(result(odd), inputAt, weightAt, odd);
   for (const flags of [0, 1, 2, 3, 6, 7, 10, 11, 14, 15]) k.sgd(result(odd), weightAt, inputAt, result(odd), odd, 0.01, 0.9, 0.7, 0.1, flags);
   for (const flags of [0, 1, 2, 3]) k.adam(result(odd), weightAt, inputAt, result(odd), result(odd), odd, 0.9, 0.1, 0.999, 0.001, 1e-8, 0.01, 0.5, 0.1, 0.99, flags);
+};
+
+const attentionKernels = (k: Kernels, result: Result): void => {
+  const rows = 2 * slabTokens, slabs = 2, scale = 0.125;
+  for (const features of [1, 2, 3, 4, 5, 14, 270]) {
+    const stride = (features + 1) * panelRowBytes;
+    const s = result(rows * slabTokens), out = result(features * slabTokens);
+    const [sum, chunk, dot] = [result(slabTokens * slabTokens), result(slabTokens * slabTokens), result(slabTokens)];
+    k.panelDot(s, inputAt, stride, weightAt, features, slabs);
+    k.panelDotSegment(sum, chunk, inputAt, weightAt, features >> 1, features, features);
+    k.slabProduct(out, inputAt, stride, weightAt, features, slabs, features & 1);
+    k.headDot(dot, inputAt, weightAt, features);
+    k.headDotSegment(sum, chunk, inputAt, weightAt, features >> 1, features, features);
+    k.scaleColumns(out, weightAt, features);
+  }
+  const [m, r] = [result(slabTokens), result(slabTokens)];
+  const s = result(rows * slabTokens), again = result(rows * slabTokens), p = result(rows * slabTokens), g = result(rows * slabTokens);
+  k.attentionSoftmax(s, m, r, slabs, scale);
+  k.attentionExp(again, m, slabs, scale);
+  k.attentionDelta(p, g, s, again, r, m, scale, rows);
+  k.turnBlocks(result(rows * slabTokens), g, slabs);
 };

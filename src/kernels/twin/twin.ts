@@ -5,6 +5,7 @@
  */
 import type { Kernels } from '../types.js';
 import { activationTwins } from './activations.js';
+import { attentionTwins } from './attention.js';
 import { linearTwins } from './linear.js';
 import { moveTwins } from './moves.js';
 import { optimizerTwins } from './optimizers.js';
@@ -15,5 +16,5 @@ export const twinPackWidth = 3;
 
 export const createTwin = (memory: WebAssembly.Memory, packWidth = twinPackWidth): Kernels => {
   const view = viewOf(memory);
-  return { packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...optimizerTwins(view) };
+  return { packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...attentionTwins(view), ...optimizerTwins(view) };
 };

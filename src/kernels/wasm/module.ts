@@ -7,6 +7,8 @@
  */
 import { ModuleBuilder } from '../assembler/module.js';
 import { defineActivations } from './activations.js';
+import { defineAttention } from './attention.js';
+import { defineAttentionProducts } from './attention-products.js';
 import { shapes } from './build.js';
 import { defineEmbedding } from './embedding.js';
 import { defineGradient } from './gradient.js';
@@ -29,6 +31,8 @@ export const buildModule = ({ width, salt = '', names = false }: { readonly widt
   definePack(m, shape);
   defineActivations(m);
   defineSoftmax(m);
+  defineAttentionProducts(m, shape);
+  defineAttention(m);
   defineEmbedding(m);
   defineOptimizers(m);
   return m.bytes({ salt, names });
