@@ -27,7 +27,13 @@ export interface Text {
   readonly files: number;
 }
 
-async function* textFiles(folder: string): AsyncGenerator<Uint8Array> {
+/** A file of a text, as it was found. */
+export interface TextFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+async function* textFiles(folder: string): AsyncGenerator<TextFile> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw refused(folder, error);
   });
@@ -40,14 +46,15 @@ async function* textFiles(folder: string): AsyncGenerator<Uint8Array> {
     if (entry?.isDirectory() === true && !skippedFolders.has(name)) yield* textFiles(path);
     if (entry?.isFile() !== true || (await stat(path)).size > folderFileBytesMax) continue;
     const bytes = await readWhole(path);
-    if (bytes.length > 0 && !bytes.includes(0)) yield bytes;
+    if (bytes.length > 0 && !bytes.includes(0)) yield { path, bytes };
   }
 }
 
-async function* textsAt(paths: readonly string[]): AsyncGenerator<Uint8Array> {
+/** The files of text at the paths, one by one. @throws CorruptFile, InvalidConfig as `readText` */
+export async function* textsAt(paths: readonly string[]): AsyncGenerator<TextFile> {
   for (const path of paths) {
     if ((await kindOf(path)) === 'folder') yield* textFiles(path);
-    else yield await readWhole(path);
+    else yield { path, bytes: await readWhole(path) };
   }
 }
 
@@ -60,7 +67,7 @@ export const readText = async (path: string | readonly string[]): Promise<Text> 
   const paths = typeof path === 'string' ? [path] : path;
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of textsAt(paths)) {
+  for await (const { bytes: part } of textsAt(paths)) {
     size += part.length + (parts.length === 0 ? 0 : 1);
     if (size > inputBytesMax) throw new InvalidConfig({ what: 'too much text', where: paths.join(', '), value: size, limit: inputBytesMax, hint: 'name fewer files' });
     parts.push(part);
