@@ -1,17 +1,17 @@
 /**
- * ReLU and GELU of the oracle, with their derivatives and bounds.
+ * ReLU and GELU (tanh form) of the oracle, with their derivatives and bounds.
  *
  * ReLU has a kink: where an input lies within its bound of zero, fp32 may take the other side, so the delta behind it is uncertain
  * by all of |d|; such elements are listed. GELU is smooth: the input's error passes through the derivative, with the supremum of the
  * next derivative for the rest of the Taylor step. Constants are the true ones; that fp32 rounds them is part of the bound.
- * Not here: which layer's input is meant (step.ts).
+ * Not here: which layer's input is meant (step.ts), the erf form (gelu-erf.ts).
  */
-import { type Bounded, bounded, growth, tanhUlps, tiny, ulp, unit } from './bounded.js';
+import { type Bounded, bounded, drift, growth, tanhUlps, tiny, ulp, unit } from './bounded.js';
 
 /** An element whose derivative fp32 may see from the other side. */
 export interface Kink {
   readonly layer: number;
-  readonly sample: number;
+  readonly token: number;
   readonly feature: number;
   readonly value: number;
   readonly bound: number;
@@ -24,7 +24,7 @@ export const reluForward = (x: Bounded, layer: number, features: number, kinks: 
   const y = bounded(x.value.length);
   for (let at = 0; at < x.value.length; at++) {
     const value = x.value[at] as number, bound = x.bound[at] as number;
-    if (uncertain(value, bound)) kinks.push({ layer, sample: Math.floor(at / features), feature: at % features, value, bound });
+    if (uncertain(value, bound)) kinks.push({ layer, token: Math.floor(at / features), feature: at % features, value, bound });
     y.value[at] = value <= 0 ? 0 : value;
     y.bound[at] = value <= 0 ? Math.max(0, value + bound) : bound;
   }
@@ -64,9 +64,6 @@ const tanhError = (x: number, u: number, th: number): number => {
   const slope = Math.min(1, (4 * Math.exp(2 * (uError - Math.abs(u)))) / (1 + Math.exp(-2 * Math.abs(u))) ** 2);
   return Math.min(2, slope * uError * growth(1)) + tanhUlps * ulp(Math.min(Math.abs(th), 1 - unit));
 };
-
-/** The bounds are taken at x; for |x̂ − x| ≤ bound they move by less than this share of it. */
-const drift = (x: number): number => 64 * unit * (1 + x * x);
 
 export const geluForward = (x: Bounded): Bounded => {
   const y = bounded(x.value.length);

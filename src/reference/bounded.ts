@@ -6,7 +6,7 @@
  * Every correctly rounded operation adds `unit · |result|`, a product or quotient also `tiny` (gradual underflow); sums and differences
  * underflow exactly. The bounds are worst cases of the stated expression trees, with the errors of the inputs carried along; the oracle's own f64
  * rounding (2^-53) is covered by the growth factors. Overflow is not covered: a run that leaves the range of fp32 is no run to check.
- * Not here: the layers (linear.ts, activations.ts, loss.ts, embedding.ts), the verdict (compare.ts).
+ * Not here: the layers, one file each; the verdict (compare.ts).
  */
 
 export interface Bounded {
@@ -25,6 +25,7 @@ export const tiny = 2 ** -150;
 export const expUlps = 2;
 export const tanhUlps = 2;
 export const logUlps = 2;
+export const erfUlps = 2;
 /** exp may give anything from 0 to its value where the value is below the smallest normal number. */
 export const expUnderflow = 2 ** -126;
 /** Features in a chunk of a sum over features, tokens in a slab of a sum over tokens (docs/numerics.md §1). */
@@ -44,3 +45,15 @@ export const treeDepth = (leaves: number): number => (leaves <= 1 ? 0 : 32 - Mat
 
 /** Distance from |x| to the next fp32 number of its binade; `x` in the normal range. */
 export const ulp = (x: number): number => 2 ** (Math.floor(Math.log2(Math.max(Math.abs(x), 2 ** -126))) - 23);
+
+/** Error of fl(a·b) for factors with errors. */
+export const productError = (a: number, aError: number, b: number, bError: number): number => {
+  const carried = Math.abs(a) * bError + Math.abs(b) * aError + aError * bError;
+  return carried + unit * (Math.abs(a * b) + carried) + (carried === 0 && a * b === 0 ? 0 : tiny);
+};
+
+/** Error of the rounding of a sum or quotient of value `value` whose terms carry `error`, and that error. */
+export const roundedError = (value: number, error: number): number => error + unit * (Math.abs(value) + error);
+
+/** Bounds of roundings in a smooth function are taken at x; for |x̂ − x| ≤ bound they move by less than this share of it. */
+export const drift = (x: number): number => 64 * unit * (1 + x * x);

@@ -1,22 +1,23 @@
 /**
  * Linear layers of the oracle: forward, delta and gradients, with the running error of their fp32 sums.
  *
- *   x, y, dx, dy  [samples][features]      weight [inputs][outputs]
+ *   x, y, dx, dy  [tokens][features]      weight [inputs][outputs]; a tied one is turned by the caller
  *
  * A running error analysis (Higham, "Accuracy and stability of numerical algorithms", §3.3): each addition of a sum adds unit · |partial sum|,
  * each product unit · |product|, and the errors of the factors are carried along. The partial sums are those of the contract's
  * order (chunks of 256 features, slabs of 32 tokens), which changes the bound and not the value. Inner loops count errors in `unit`.
  * Not here: any kernel's code or order beyond that.
  */
-import { type Bounded, bounded, chunkLength, growth, slabLength, tiny, treeDepth, unit } from './bounded.js';
+import { type Bounded, bounded, chunkLength, growth, tiny, unit } from './bounded.js';
+import { eachSlab, type TokenTree } from './tokens.js';
 
 /** out[t][k] = Σ i weight[i][k] · x[t][i], i < n in chunks, k < m. */
-const contract = (weight: Float64Array, n: number, m: number, x: Bounded, samples: number): Bounded => {
-  const out = bounded(samples * m);
+const contract = (weight: Float64Array, n: number, m: number, x: Bounded, tokens: number): Bounded => {
+  const out = bounded(tokens * m);
   const chunk = new Float64Array(m), sum = new Float64Array(m), units = new Float64Array(m);
   const zeroIsNoTerm = weight.every(Number.isFinite);
   const grown = growth(Math.min(n, chunkLength) + Math.ceil(n / chunkLength));
-  for (let t = 0; t < samples; t++) {
+  for (let t = 0; t < tokens; t++) {
     sum.fill(0);
     units.fill(0);
     let terms = 0;
@@ -50,10 +51,10 @@ const contract = (weight: Float64Array, n: number, m: number, x: Bounded, sample
 };
 
 /** y[t][o] = Σ i weight[i][o] · x[t][i], then + bias[o]. */
-export const linearForward = (weight: Float64Array, bias: Float64Array | null, inputs: number, outputs: number, x: Bounded, samples: number): Bounded => {
-  const y = contract(weight, inputs, outputs, x, samples);
+export const linearForward = (weight: Float64Array, bias: Float64Array | null, inputs: number, outputs: number, x: Bounded, tokens: number): Bounded => {
+  const y = contract(weight, inputs, outputs, x, tokens);
   if (bias === null) return y;
-  for (let at = 0; at < samples * outputs; at++) {
+  for (let at = 0; at < tokens * outputs; at++) {
     const b = bias[at % outputs] as number;
     if (b === 0) continue;
     const value = (y.value[at] as number) + b, bound = y.bound[at] as number;
@@ -63,21 +64,25 @@ export const linearForward = (weight: Float64Array, bias: Float64Array | null, i
   return y;
 };
 
-/** dx[t][i] = Σ o weight[i][o] · dy[t][o]. */
-export const linearDelta = (weight: Float64Array, inputs: number, outputs: number, dy: Bounded, samples: number): Bounded => {
-  const turned = new Float64Array(inputs * outputs);
-  for (let i = 0; i < inputs; i++) for (let o = 0; o < outputs; o++) turned[o * inputs + i] = weight[i * outputs + o] as number;
-  return contract(turned, outputs, inputs, dy, samples);
+/** [columns][rows] of [rows][columns]. */
+export const transposed = (matrix: Float64Array, rows: number, columns: number): Float64Array => {
+  const turned = new Float64Array(rows * columns);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) turned[c * rows + r] = matrix[r * columns + c] as number;
+  return turned;
 };
 
+/** dx[t][i] = Σ o weight[i][o] · dy[t][o]. */
+export const linearDelta = (weight: Float64Array, inputs: number, outputs: number, dy: Bounded, tokens: number): Bounded =>
+  contract(transposed(weight, inputs, outputs), outputs, inputs, dy, tokens);
+
 /** dw[i][o] = Σ t x[t][i] · dy[t][o], leaves of 32 tokens, their tree bounded by its depth · Σ |leaf|. */
-export const weightGradient = (x: Bounded, dy: Bounded, inputs: number, outputs: number, samples: number): Bounded => {
+export const weightGradient = (x: Bounded, dy: Bounded, inputs: number, outputs: number, tree: TokenTree): Bounded => {
   const out = bounded(inputs * outputs);
-  const depth = treeDepth(Math.ceil(samples / slabLength));
-  const grown = growth(Math.min(samples, slabLength) + depth + 1);
+  const { tokens, depth } = tree;
+  const grown = growth(tree.additions + 1);
   const leaf = new Float64Array(outputs), sum = new Float64Array(outputs), units = new Float64Array(outputs);
-  const size = new Float64Array(samples * outputs), carried = new Float64Array(samples * outputs);
-  for (let at = 0; at < samples * outputs; at++) {
+  const size = new Float64Array(tokens * outputs), carried = new Float64Array(tokens * outputs);
+  for (let at = 0; at < tokens * outputs; at++) {
     const bound = dy.bound[at] as number;
     size[at] = Math.abs(dy.value[at] as number);
     carried[at] = (size[at] as number) + bound + bound / unit;
@@ -86,9 +91,9 @@ export const weightGradient = (x: Bounded, dy: Bounded, inputs: number, outputs:
     sum.fill(0);
     units.fill(0);
     let terms = 0;
-    for (let first = 0; first < samples; first += slabLength) {
+    eachSlab(tree, (first, end) => {
       leaf.fill(0);
-      for (let t = first; t < Math.min(samples, first + slabLength); t++) {
+      for (let t = first; t < end; t++) {
         const value = x.value[t * inputs + i] as number, bound = x.bound[t * inputs + i] as number;
         if (value === 0 && bound === 0) continue;
         terms++;
@@ -103,7 +108,7 @@ export const weightGradient = (x: Bounded, dy: Bounded, inputs: number, outputs:
         sum[o] = (sum[o] as number) + (leaf[o] as number);
         units[o] = (units[o] as number) + depth * Math.abs(leaf[o] as number);
       }
-    }
+    });
     for (let o = 0; o < outputs; o++) {
       out.value[i * outputs + o] = sum[o] as number;
       out.bound[i * outputs + o] = units[o] === 0 ? 0 : ((units[o] as number) * unit + terms * tiny) * grown;
@@ -113,21 +118,20 @@ export const weightGradient = (x: Bounded, dy: Bounded, inputs: number, outputs:
 };
 
 /** db[o] = Σ t dy[t][o], leaves of 32 tokens and their tree. */
-export const biasGradient = (dy: Bounded, outputs: number, samples: number): Bounded => {
+export const biasGradient = (dy: Bounded, outputs: number, tree: TokenTree): Bounded => {
   const out = bounded(outputs);
-  const depth = treeDepth(Math.ceil(samples / slabLength));
-  const grown = growth(Math.min(samples, slabLength) + depth);
+  const grown = growth(tree.additions);
   for (let o = 0; o < outputs; o++) {
     let sum = 0, error = 0;
-    for (let first = 0; first < samples; first += slabLength) {
+    eachSlab(tree, (first, end) => {
       let leaf = 0;
-      for (let t = first; t < Math.min(samples, first + slabLength); t++) {
+      for (let t = first; t < end; t++) {
         leaf += dy.value[t * outputs + o] as number;
         error += unit * Math.abs(leaf) + (dy.bound[t * outputs + o] as number);
       }
       sum += leaf;
-      error += unit * depth * Math.abs(leaf);
-    }
+      error += unit * tree.depth * Math.abs(leaf);
+    });
     out.value[o] = sum;
     out.bound[o] = error * grown;
   }

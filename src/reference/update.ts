@@ -8,7 +8,8 @@
 import { momentsOf, type Optimizer } from '../model/optimizer.js';
 import type { Schedule } from '../model/schedule.js';
 import { InvalidConfig } from '../util/errors.js';
-import { type Bounded, bounded, growth, tiny, unit, type Values } from './bounded.js';
+import { type Bounded, bounded, growth, productError, roundedError, tiny, unit, type Values } from './bounded.js';
+import type { ReferenceClip } from './clip.js';
 
 export interface OptimizerState {
   readonly weight: Values;
@@ -46,17 +47,12 @@ interface Scalar {
 const given = (v: number): Scalar => ({ v, e: Math.abs(Math.fround(v) - v) });
 const computed = (v: number, slack: number): Scalar => ({ v, e: unit * (Math.abs(v) + slack) + tiny + slack });
 
-/** Error of fl(a·b) for factors with errors. */
-const product = (a: number, aError: number, b: number, bError: number): number => {
-  const carried = Math.abs(a) * bError + Math.abs(b) * aError + aError * bError;
-  return carried + unit * (Math.abs(a * b) + carried) + (carried === 0 && a * b === 0 ? 0 : tiny);
-};
-/** Error of the rounding of a sum whose terms carry `error`. */
-const sum = (value: number, error: number): number => error + unit * (Math.abs(value) + error);
-
 const rate = (optimizer: Optimizer, step: number): Scalar => computed(learningRateAt(optimizer.learningRate, step), optimizer.learningRate.kind === 'constant' ? 0 : 1e-12 * peakOf(optimizer.learningRate));
 
-const updateSgd = (optimizer: Optimizer & { readonly kind: 'sgd' }, step: number, state: OptimizerState, gradient: Values): ReferenceUpdate => {
+/** Error of fl(g · c); a factor of exactly 1 changes nothing. */
+const clipError = (g: number, clip: Scalar): number => (clip.v === 1 && clip.e === 0 ? 0 : productError(g, 0, clip.v, clip.e));
+
+const updateSgd = (optimizer: Optimizer & { readonly kind: 'sgd' }, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
   const count = gradient.length;
   const lr = rate(optimizer, step), momentum = given(optimizer.momentum), rest = given(1 - optimizer.dampening), decay = given(optimizer.weightDecay);
   const weight = bounded(count), moment = optimizer.momentum === 0 ? null : bounded(count);
@@ -64,11 +60,11 @@ const updateSgd = (optimizer: Optimizer & { readonly kind: 'sgd' }, step: number
   const grown = growth(8);
   for (let i = 0; i < count; i++) {
     const w = state.weight[i] as number;
-    let g = gradient[i] as number, gError = 0;
+    let g = (gradient[i] as number) * clip.v, gError = clipError(gradient[i] as number, clip);
     if (decay.v !== 0) {
-      const error = product(decay.v, decay.e, w, 0);
+      const error = gError + productError(decay.v, decay.e, w, 0);
       g += decay.v * w;
-      gError = sum(g, error);
+      gError = roundedError(g, error);
     }
     let d = g, dError = gError;
     if (moment !== null && before !== undefined) {
@@ -76,13 +72,13 @@ const updateSgd = (optimizer: Optimizer & { readonly kind: 'sgd' }, step: number
       if (step > 0) {
         const old = before[i] as number;
         v = momentum.v * old + rest.v * g;
-        vError = sum(v, product(momentum.v, momentum.e, old, 0) + (optimizer.dampening === 0 ? gError : product(rest.v, rest.e, g, gError)));
+        vError = roundedError(v, productError(momentum.v, momentum.e, old, 0) + (optimizer.dampening === 0 ? gError : productError(rest.v, rest.e, g, gError)));
       }
       moment.value[i] = v;
       moment.bound[i] = vError * grown;
       if (optimizer.nesterov) {
         d = g + momentum.v * v;
-        dError = sum(d, gError + product(momentum.v, momentum.e, v, vError));
+        dError = roundedError(d, gError + productError(momentum.v, momentum.e, v, vError));
       } else {
         d = v;
         dError = vError;
@@ -90,7 +86,7 @@ const updateSgd = (optimizer: Optimizer & { readonly kind: 'sgd' }, step: number
     }
     const next = w - lr.v * d;
     weight.value[i] = next;
-    weight.bound[i] = sum(next, product(lr.v, lr.e, d, dError)) * grown;
+    weight.bound[i] = roundedError(next, productError(lr.v, lr.e, d, dError)) * grown;
   }
   return { weight, moments: moment === null ? [] : [moment] };
 };
@@ -98,7 +94,7 @@ const updateSgd = (optimizer: Optimizer & { readonly kind: 'sgd' }, step: number
 /** 1 − β^t with the error of β^t by repeated multiplication. */
 const biasCorrection = (beta: number, t: number): { readonly v: number; readonly slack: number } => ({ v: 1 - beta ** t, slack: t * 2 ** -52 });
 
-const updateAdam = (optimizer: Optimizer & { readonly kind: 'adam' | 'adamW' }, step: number, state: OptimizerState, gradient: Values): ReferenceUpdate => {
+const updateAdam = (optimizer: Optimizer & { readonly kind: 'adam' | 'adamW' }, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
   const count = gradient.length;
   const { beta1, beta2, epsilon, weightDecay } = optimizer;
   const b1 = given(beta1), rest1 = given(1 - beta1), b2 = given(beta2), rest2 = given(1 - beta2), eps = given(epsilon), l2 = given(weightDecay);
@@ -113,17 +109,17 @@ const updateAdam = (optimizer: Optimizer & { readonly kind: 'adam' | 'adamW' }, 
   const grown = growth(16);
   for (let i = 0; i < count; i++) {
     const w = state.weight[i] as number, mOld = mBefore?.[i] ?? 0, vOld = vBefore?.[i] ?? 0;
-    let g = gradient[i] as number, gError = 0;
+    let g = (gradient[i] as number) * clip.v, gError = clipError(gradient[i] as number, clip);
     if (coupled) {
-      const error = product(l2.v, l2.e, w, 0);
+      const error = gError + productError(l2.v, l2.e, w, 0);
       g += l2.v * w;
-      gError = sum(g, error);
+      gError = roundedError(g, error);
     }
     const m = b1.v * mOld + rest1.v * g;
-    const mError = sum(m, product(b1.v, b1.e, mOld, 0) + product(rest1.v, rest1.e, g, gError));
-    const scaled = rest2.v * g, scaledError = product(rest2.v, rest2.e, g, gError);
+    const mError = roundedError(m, productError(b1.v, b1.e, mOld, 0) + productError(rest1.v, rest1.e, g, gError));
+    const scaled = rest2.v * g, scaledError = productError(rest2.v, rest2.e, g, gError);
     const v = b2.v * vOld + scaled * g;
-    const vError = sum(v, product(b2.v, b2.e, vOld, 0) + product(scaled, scaledError, g, gError));
+    const vError = roundedError(v, productError(b2.v, b2.e, vOld, 0) + productError(scaled, scaledError, g, gError));
     first.value[i] = m;
     first.bound[i] = mError * grown;
     second.value[i] = v;
@@ -136,30 +132,31 @@ const updateAdam = (optimizer: Optimizer & { readonly kind: 'adam' | 'adamW' }, 
     const scaleCarried = (rootError + scale * root.e) / (root.v - root.e);
     const scaleError = scaleCarried + unit * (scale + scaleCarried) + (scale === 0 && scaleCarried === 0 ? 0 : tiny);
     const divisor = scale + eps.v;
-    const divisorError = sum(divisor, scaleError + eps.e);
+    const divisorError = roundedError(divisor, scaleError + eps.e);
     const ratio = m / divisor;
     const ratioCarried = divisor > divisorError ? (mError + Math.abs(ratio) * divisorError) / (divisor - divisorError) : Infinity;
     const ratioError = ratioCarried + unit * (Math.abs(ratio) + ratioCarried) + (ratio === 0 && ratioCarried === 0 ? 0 : tiny);
 
     const base = decoupled ? decay.v * w : w;
-    const baseError = decoupled ? product(decay.v, decay.e, w, 0) : 0;
+    const baseError = decoupled ? productError(decay.v, decay.e, w, 0) : 0;
     const next = base - stepSize.v * ratio;
     weight.value[i] = next;
-    weight.bound[i] = sum(next, baseError + product(stepSize.v, stepSize.e, ratio, ratioError)) * grown;
+    weight.bound[i] = roundedError(next, baseError + productError(stepSize.v, stepSize.e, ratio, ratioError)) * grown;
   }
   return { weight, moments: [first, second] };
 };
 
 /**
- * One optimizer step on one parameter; `stepIndex` counts from 0.
+ * One optimizer step on one parameter; `stepIndex` counts from 0, `clip` is the factor of the step's clipping (clip.ts), 1 unless given.
  *
  * @throws InvalidConfig if lengths or the number of moments do not fit.
  */
-export const referenceUpdate = (optimizer: Optimizer, stepIndex: number, state: OptimizerState, gradient: Values): ReferenceUpdate => {
+export const referenceUpdate = (optimizer: Optimizer, stepIndex: number, state: OptimizerState, gradient: Values, clip?: ReferenceClip): ReferenceUpdate => {
   const wanted = momentsOf(optimizer);
   if (state.moments.length !== wanted) throw new InvalidConfig({ what: `moments of ${optimizer.kind}`, value: state.moments.length, limit: wanted });
   for (const tensor of [gradient, ...state.moments]) {
     if (tensor.length !== state.weight.length) throw new InvalidConfig({ what: 'values of a gradient or moment', value: tensor.length, limit: state.weight.length });
   }
-  return optimizer.kind === 'sgd' ? updateSgd(optimizer, stepIndex, state, gradient) : updateAdam({ ...optimizer, kind: optimizer.kind }, stepIndex, state, gradient);
+  const factor: Scalar = { v: clip?.factor.value[0] ?? 1, e: clip?.factor.bound[0] ?? 0 };
+  return optimizer.kind === 'sgd' ? updateSgd(optimizer, stepIndex, state, gradient, factor) : updateAdam({ ...optimizer, kind: optimizer.kind }, stepIndex, state, gradient, factor);
 };

@@ -154,7 +154,7 @@ test('kinks are few, listed, and the only places where fp32 takes the other side
     const before = reference.activations[1], actual = witness.activations[1] as Float32Array;
     for (let i = 0; i < actual.length; i++) {
       const otherSide = (actual[i] as number) > 0 !== (before?.value[i] as number) > 0;
-      assert.ok(!otherSide || reference.kinks.some((k) => k.sample * 24 + k.feature === i));
+      assert.ok(!otherSide || reference.kinks.some((k) => k.token * 24 + k.feature === i));
     }
     listed += reference.kinks.length;
     units += actual.length;
@@ -170,7 +170,7 @@ test('kinks are few, listed, and the only places where fp32 takes the other side
   bias[0] = 2 ** -30;
   first[0] = -(2 ** -30);
   const kinked = referenceStep(reluModel, weights, c.batch);
-  assert.deepEqual(kinked.kinks.map((k) => [k.layer, k.sample, k.feature]), [[2, 0, 0]]);
+  assert.deepEqual(kinked.kinks.map((k) => [k.layer, k.token, k.feature]), [[2, 0, 0]]);
   const delta = kinked.deltas[1];
   assert.ok((delta?.bound[0] as number) >= Math.abs(kinked.deltas[2]?.value[0] as number), 'the whole delta is uncertain there');
 });
