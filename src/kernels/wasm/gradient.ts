@@ -56,15 +56,22 @@ const treeKernel = (m: ModuleBuilder, shape: Shape, rows: number): Callee => {
         f.advance(y, p.rowBytes);
       });
       // The node in registers covers leaves start … start+size−1. The bit `size` of start tells a right child from a left one.
-      f.while(i32.or(isRightOfAnother(), growsAlone()), () => {
-        f.if(i32.and(start, size), () => {
-          f.set(top, i32.sub(top, nodeBytes));
-          eachRow(f, sums, (sum, row, v) => f.set(sum, f32x4.add(v128.load(top, offset(row, v)), sum)));
-          f.set(start, i32.sub(start, size));
-        });
+      f.while(isRightOfAnother(), () => {
+        f.set(top, i32.sub(top, nodeBytes));
+        eachRow(f, sums, (sum, row, v) => f.set(sum, f32x4.add(v128.load(top, offset(row, v)), sum)));
+        f.set(start, i32.sub(start, size));
         f.set(size, i32.shl(size, 1));
       });
       eachRow(f, sums, (sum, row, v) => f.store(top, sum, offset(row, v)));
+      // Where it may stand for its parent the rest goes on in memory, which is rare: the loop above keeps its registers.
+      f.if(i32.gt_s(reach, 1), () => f.while(i32.or(isRightOfAnother(), growsAlone()), () => {
+        f.if(i32.and(start, size), () => {
+          f.set(top, i32.sub(top, nodeBytes));
+          eachRow(f, sums, (_, row, v) => f.store(top, f32x4.add(v128.load(top, offset(row, v)), v128.load(top, nodeBytes + offset(row, v))), offset(row, v)));
+          f.set(start, i32.sub(start, size));
+        });
+        f.set(size, i32.shl(size, 1));
+      }));
       f.advance(top, nodeBytes);
       f.advance(p.inp, p.inpStride);
       f.advance(p.turned, i32.mul(p.rowBytes, slabTokens));
