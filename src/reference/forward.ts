@@ -39,8 +39,18 @@ export interface ReferenceForward {
   readonly kinks: readonly Kink[];
 }
 
+/**
+ * What the layers behind read in the place of a tensor just made: that tensor with its bounds, or given values that are exact, so that
+ * errors do not pile up from layer to layer.
+ */
+export type Settle = (of: 'activations' | 'deltas', layer: number, made: Bounded) => Bounded;
+/** Every layer reads what the oracle made. */
+export const asMade: Settle = (_of, _layer, made) => made;
+
 /** What the backward pass reads beside it. */
 export interface ForwardState extends ReferenceForward {
+  /** By layer, the activations that others read. */
+  readonly read: readonly Bounded[];
   readonly last: LossResult;
   /** By layer id. */
   readonly norms: ReadonlyMap<number, Normalized>;
@@ -70,15 +80,15 @@ export const checkBatch = (model: Model, parameters: readonly Values[], batch: R
 export const f64 = (parameters: readonly Values[]): readonly Float64Array[] => parameters.map((p) => Float64Array.from(p));
 
 /** All layers in order; sizes are checked already. */
-export const forward = (model: Model, weights: readonly Float64Array[], batch: ReferenceBatch): ForwardState => {
+export const forward = (model: Model, weights: readonly Float64Array[], batch: ReferenceBatch, settle: Settle): ForwardState => {
   const { tokensPerSample } = model, tree = tokenTree(batch.labels.length, tokensPerSample), { tokens } = tree;
-  const activations: Bounded[] = [];
+  const activations: Bounded[] = [], read: Bounded[] = [];
   const kinks: Kink[] = [];
   const norms = new Map<number, Normalized>();
   const weight = (index: number | null): Float64Array | null => (index === null ? null : at(weights, index));
   let last: LossResult | undefined;
   for (const layer of model.layers) {
-    const input = (place = 0): Bounded => at(activations, layer.inputs[place]);
+    const input = (place = 0): Bounded => at(read, layer.inputs[place]);
     switch (layer.kind) {
       case 'features':
       case 'tokens':
@@ -126,9 +136,11 @@ export const forward = (model: Model, weights: readonly Float64Array[], batch: R
       default:
         layer satisfies never;
     }
+    const made = at(activations, layer.id);
+    read.push(layer.inputs.length === 0 || layer.kind === 'softmaxCrossEntropy' ? made : settle('activations', layer.id, made));
   }
   if (last === undefined) throw new EmulatorBug({ what: 'a model without a loss' });
-  return { loss: last.loss, tokenLosses: last.tokenLosses, activations, kinks, last, norms, tree };
+  return { loss: last.loss, tokenLosses: last.tokenLosses, activations, read, kinks, last, norms, tree };
 };
 
 /**
@@ -138,6 +150,6 @@ export const forward = (model: Model, weights: readonly Float64Array[], batch: R
  */
 export const referenceForward = (model: Model, parameters: readonly Values[], batch: ReferenceBatch): ReferenceForward => {
   checkBatch(model, parameters, batch);
-  const { loss, tokenLosses, activations, kinks } = forward(model, f64(parameters), batch);
+  const { loss, tokenLosses, activations, kinks } = forward(model, f64(parameters), batch, asMade);
   return { loss, tokenLosses, activations, kinks };
 };

@@ -4,16 +4,16 @@
  *   parameters (the cluster's own bits before the step), batch ─▶ loss, activations, deltas, gradients, each { value, bound }
  *
  * It shares no code with what it judges: plain loops, the engine's own elementary functions, no chunks but in the bounds. Where several layers read one,
- * their deltas meet: what passes by first, what comes through the branch after it. Not here: the forward pass (forward.ts), the optimizer (update.ts),
- * many steps (train.ts), the verdict (compare.ts).
+ * their deltas meet: what passes by first, what comes through the branch after it. Not here: the forward pass (forward.ts), bounds through deep models
+ * (probed.ts), the optimizer (update.ts), many steps (train.ts), the verdict (compare.ts).
  */
 import type { LayerOf, Model } from '../model/graph.js';
-import { EmulatorBug } from '../util/errors.js';
+import { EmulatorBug, InvalidConfig } from '../util/errors.js';
 import { geluDelta, reluDelta } from './activations.js';
 import { attentionDelta } from './attention.js';
-import { type Bounded, bounded, type Values } from './bounded.js';
+import { type Bounded, bounded, exact, type Values } from './bounded.js';
 import { embeddingGradient, placesOf } from './embedding.js';
-import { at, checkBatch, f64, forward, type ReferenceBatch, type ReferenceForward } from './forward.js';
+import { at, checkBatch, f64, forward, type ReferenceBatch, type ReferenceForward, type Settle } from './forward.js';
 import { swigluDelta } from './gated.js';
 import { geluErfDelta } from './gelu-erf.js';
 import { biasGradient, linearDelta, transposed, weightGradient } from './linear.js';
@@ -32,15 +32,32 @@ export interface ReferenceStep extends ReferenceForward {
 
 const turned = (matrix: Bounded, rows: number, columns: number): Bounded => ({ value: transposed(matrix.value, rows, columns), bound: transposed(matrix.bound, rows, columns) });
 
+/** Tensors of the machine itself, by layer id, [tokens][features] of the whole batch: the layers behind start from these bits. */
+export interface Anchors {
+  readonly activations?: ReadonlyMap<number, Values>;
+  readonly deltas?: ReadonlyMap<number, Values>;
+}
+
 /**
- * The whole step but the update: `parameters` in graph order, taken as exact.
+ * The whole step but the update: `parameters` in graph order, taken as exact. Bounds are worst cases; through a dozen layers those say little. With
+ * `anchors` every layer is judged by itself: what it makes is bounded given the machine's own input, however deep the model is.
  *
- * @throws InvalidConfig if parameters or batch do not have the model's sizes.
+ * @throws InvalidConfig if parameters, batch or anchors do not have the model's sizes.
  */
-export const referenceStep = (model: Model, parameters: readonly Values[], batch: ReferenceBatch): ReferenceStep => {
+export const referenceStep = (model: Model, parameters: readonly Values[], batch: ReferenceBatch, anchors: Anchors = {}): ReferenceStep => {
   checkBatch(model, parameters, batch);
-  const weights = f64(parameters), { tokensPerSample } = model;
-  const { loss, tokenLosses, activations, kinks, last, norms, tree } = forward(model, weights, batch);
+  return stepWith(model, f64(parameters), batch, (of, layer, made) => {
+    const given = anchors[of]?.get(layer);
+    if (given === undefined) return made;
+    if (given.length !== made.value.length) throw new InvalidConfig({ what: `${of} of layer ${layer} as anchors`, value: given.length, limit: `${made.value.length} values` });
+    return exact(given);
+  });
+};
+
+/** The step with any rule of what layers read; sizes are checked already. */
+export const stepWith = (model: Model, weights: readonly Float64Array[], batch: ReferenceBatch, settle: Settle): ReferenceStep => {
+  const { tokensPerSample } = model;
+  const { loss, tokenLosses, activations, read, kinks, last, norms, tree } = forward(model, weights, batch, settle);
   const { tokens } = tree;
   const deltas: Bounded[] = model.layers.map(() => bounded(0));
   const gradients: Bounded[] = model.parameters.map(() => bounded(0));
@@ -66,9 +83,10 @@ export const referenceStep = (model: Model, parameters: readonly Values[], batch
   };
 
   for (const layer of model.layers.toReversed()) {
-    const input = (): Bounded => at(activations, layer.inputs[0]);
-    const delta = meet(at(meeting, layer.id));
-    deltas[layer.id] = delta;
+    const input = (): Bounded => at(read, layer.inputs[0]);
+    const met = meet(at(meeting, layer.id));
+    deltas[layer.id] = met;
+    const delta = met.value.length === 0 ? met : settle('deltas', layer.id, met);
     /** Hands `made()` to a layer that is read, unless that is the input. */
     const pass = (made: () => Bounded, place = 0): void => {
       const from = at(model.layers, layer.inputs[place]);
@@ -105,7 +123,7 @@ export const referenceStep = (model: Model, parameters: readonly Values[], batch
         pass(() => rotate(layer, delta, tokensPerSample, -1));
         break;
       case 'attention':
-        pass(() => attentionDelta(layer, delta, input(), at(activations, layer.id), tokensPerSample));
+        pass(() => attentionDelta(layer, delta, input(), at(read, layer.id), tokensPerSample));
         break;
       case 'dropout':
         pass(() => dropout(layer, delta, batch.dropout ?? null));
