@@ -295,5 +295,6 @@ def golden(family, net, config, shapes, ours, seed):
     print([(min(g["gaps"]), g["tokens"][:12]) for g in out.get("generation", [])])
 
 
-golden("gpt2", gpt, GPT_CONFIG, gpt_shapes(), ours_gpt, 31)
-golden("llama", llama, LLAMA_CONFIG, llama_shapes(), ours_llama, 32)
+if __name__ == "__main__":
+    golden("gpt2", gpt, GPT_CONFIG, gpt_shapes(), ours_gpt, 31)
+    golden("llama", llama, LLAMA_CONFIG, llama_shapes(), ours_llama, 32)
