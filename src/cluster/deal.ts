@@ -26,6 +26,8 @@ export interface MicroBatch extends SlabRange {
 export interface BatchShape {
   /** Samples of the global batch. */
   readonly samples: number;
+  /** Tokens of a sample; where it is 1, a slab is 32 samples. */
+  readonly tokensPerSample: number;
   readonly numCsx: number;
   /** Most slabs that one wafer holds at a time. */
   readonly slabsPerWafer: number;
@@ -53,35 +55,55 @@ const alignedEdges = (first: number, count: number, parts: number): number[] => 
   return edges;
 };
 
+/** Slabs of one sample. Wafers hold whole samples, so this many slabs are never torn apart. */
+export const slabsOfSample = (shape: Pick<BatchShape, 'tokensPerSample' | 'slabTokens'>): number => ceilDiv(shape.tokensPerSample, shape.slabTokens);
+
 /** Every micro-batch of a step, in order. */
 export const dealBatch = (shape: BatchShape): MicroBatch[] => {
-  const slabs = ceilDiv(shape.samples, shape.slabTokens);
-  const perMicroBatch = Math.min(slabs, shape.numCsx * shape.slabsPerWafer);
-  return Array.from({ length: ceilDiv(slabs, perMicroBatch) }, (_, m) => {
+  const together = slabsOfSample(shape);
+  const units = shape.tokensPerSample === 1 ? ceilDiv(shape.samples, shape.slabTokens) : shape.samples;
+  const perMicroBatch = Math.min(units, shape.numCsx * (shape.slabsPerWafer / together));
+  return Array.from({ length: ceilDiv(units, perMicroBatch) }, (_, m) => {
     const first = m * perMicroBatch;
-    const count = Math.min(perMicroBatch, slabs - first);
-    const edges = alignedEdges(first, count, shape.numCsx);
+    const count = Math.min(perMicroBatch, units - first);
+    const edges = alignedEdges(first, count, shape.numCsx).map((edge) => edge * together);
     const wafers = Array.from({ length: shape.numCsx }, (_, w) => ({ first: edges[w] as number, count: (edges[w + 1] as number) - (edges[w] as number) }));
-    return { first, count, wafers };
+    return { first: first * together, count: count * together, wafers };
   });
 };
 
-/** Samples that exist in a range of slabs. */
-export const samplesIn = (range: SlabRange, shape: BatchShape): number =>
-  Math.max(0, Math.min(shape.samples, (range.first + range.count) * shape.slabTokens) - range.first * shape.slabTokens);
+/** Tokens that exist in a slab of the global batch. */
+export const tokensInSlab = (slab: number, shape: BatchShape): number => {
+  const { slabTokens, tokensPerSample, samples } = shape;
+  const [total, place] = tokensPerSample === 1 ? [samples, slab] : [tokensPerSample, slab % slabsOfSample(shape)];
+  return Math.max(0, Math.min(slabTokens, total - place * slabTokens));
+};
+
+/** Tokens that exist in a range of slabs. */
+export const tokensIn = (range: SlabRange, shape: BatchShape): number => {
+  let tokens = 0;
+  for (let slab = range.first; slab < range.first + range.count; slab++) tokens += tokensInSlab(slab, shape);
+  return tokens;
+};
+
+/** Lanes that a range of slabs takes up: the last ones may be missing, those between samples are there. */
+export const lanesIn = (range: SlabRange, shape: BatchShape): number =>
+  range.count === 0 ? 0 : (range.count - 1) * shape.slabTokens + tokensInSlab(range.first + range.count - 1, shape);
 
 /**
  * Slabs that a wafer holds at a time. Without `microBatchSize` (samples a CS-2) the whole share.
  *
- * @throws InvalidConfig for a size off the slab edges, naming the nearest that lies on one
+ * @throws InvalidConfig for single tokens and a size off the slab edges, naming the nearest that lies on one
  */
-export const slabsPerWafer = (samples: number, numCsx: number, slabTokens: number, microBatchSize: number | undefined): number => {
-  const whole = ceilDiv(ceilDiv(samples, slabTokens), numCsx);
+export const slabsPerWafer = (samples: number, numCsx: number, slabTokens: number, microBatchSize: number | undefined, tokensPerSample = 1): number => {
+  const together = slabsOfSample({ tokensPerSample, slabTokens });
+  const whole = ceilDiv(tokensPerSample === 1 ? ceilDiv(samples, slabTokens) : samples, numCsx) * together;
   if (microBatchSize === undefined) return whole;
   if (!Number.isInteger(microBatchSize) || microBatchSize < 1) {
     throw new InvalidConfig({ what: 'microBatchSize', value: microBatchSize, limit: 'a whole number of samples ≥ 1' });
   }
   if (microBatchSize >= samples) return whole;
+  if (tokensPerSample > 1) return Math.min(whole, microBatchSize * together);
   if (microBatchSize % slabTokens !== 0) {
     const nearest = Math.max(slabTokens, Math.round(microBatchSize / slabTokens) * slabTokens);
     throw new InvalidConfig({

@@ -25,8 +25,8 @@ export interface BandPlan {
   readonly labels: number;
   /** The step's loss factor, f32, left by the input worker. */
   readonly factor: number;
-  /** Softmax and loss, [5][32]: max, sum, chunk, label's logit, loss. */
-  readonly softmax: number;
+  /** Rows [rowsOfBand][32] of travelling sums: maxima, sums, chunks, means, the label's logit, losses. */
+  readonly rows: number;
   /** Turned panels [slabs][32][width]. */
   readonly turned: number;
   /** The gradient kernel's stack. */
@@ -45,8 +45,14 @@ export interface ArenaPlan {
   readonly weightSlots: readonly number[];
   /** One panel row of ones: the input of bias gradients. */
   readonly ones: number;
+  /** One panel row of zeros: the mean of an RMSNorm. */
+  readonly zeros: number;
   /** Leaves of the loss, f32, by slab of the global batch. */
   readonly lossLeaves: number;
+  /** cos and sin of rotary positions, [places][headSize / 2] each, by layer. */
+  readonly rotary: readonly { readonly layer: number; readonly cos: number; readonly sin: number }[];
+  /** Each thread's room for one head of a sample's attention; see tile/attention.ts. */
+  readonly attention: readonly number[];
   readonly bands: readonly BandPlan[];
   /** Bytes of activations among all of it. */
   readonly activationBytes: number;
@@ -60,6 +66,10 @@ export interface ParameterPlace {
   readonly moments: readonly number[];
   /** Gradient nodes waiting for their siblings; the root ends in the first. */
   readonly gradients: readonly number[];
+  /** A tied table's second root: that of its gathered rows, added to the first where the gradient is read. */
+  readonly tableRoot: number | null;
+  /** Leaves of the sum of squares, f32, ⌈size / 1024⌉; 0 where no norm is asked for. */
+  readonly squares: number;
 }
 
 /** One unit's own regions in each memory that it works on. */
@@ -68,15 +78,24 @@ export interface UnitPlace {
   readonly staging: readonly number[];
   /** Saved moments of the stretch being updated, by memory. */
   readonly undo: readonly number[];
+  /** One stretch of a gradient, summed or scaled on its way to the optimizer, by memory. */
+  readonly stretch: readonly number[];
 }
 
-/** What a program with an embedding has beside its table, in the table's memory. */
+/** What a gathered table has beside it, in its memory. */
 export interface EmbeddingPlace {
+  /** The table's parameter, its rows and their length; whether its rows are chosen by place instead of by id. */
+  readonly parameter: number;
+  readonly vocabulary: number;
+  readonly dim: number;
+  readonly context: number;
+  readonly byPlace: boolean;
   readonly memory: number;
   /** Ids i32 [slabs of a micro-batch][32][context]. */
   readonly ids: number;
-  /** One panel (gathered, or turned on its way up) for each unit. */
+  /** One panel (gathered, or turned on its way up) for each unit, and a second one to add it to. */
   readonly panels: readonly number[];
+  readonly sums: readonly number[];
   /** Pool of gradient rows [rowsMax][dim]. */
   readonly rows: number;
   readonly rowsMax: number;
@@ -89,13 +108,18 @@ export interface MemoryXPlan {
   readonly memoryBytes: readonly number[];
   readonly parameters: readonly ParameterPlace[];
   readonly units: readonly UnitPlace[];
-  readonly embedding: EmbeddingPlace | null;
+  /** The embedding's table first, then its positions. */
+  readonly embeddings: readonly EmbeddingPlace[];
 }
 
 /** Everything that actors share. Memories and the kernels' module travel by reference. */
 export interface ClusterLayout {
   readonly program: Program;
   readonly optimizer: Optimizer;
+  /** Largest global norm of a step's gradient, or null: parameters then wait for the verdict of the whole step. */
+  readonly clipNorm: number | null;
+  /** Keys dropout. */
+  readonly seed: number;
   readonly batch: BatchShape;
   readonly kernels: KernelPlan;
   readonly arena: ArenaPlan;
@@ -110,6 +134,9 @@ export interface ClusterLayout {
 
 /** Floats in a stretch that an update saves and redoes as a whole. */
 export const stretchFloats = 1 << 14;
+
+/** Consecutive values in a leaf of the sum of squares (docs/numerics.md §6). */
+export const squareLeafFloats = 1024;
 
 /** Which counter array a device writes: bands, then inputs, then SwarmX nodes, then wafers, then MemoryX units. */
 export const deviceNumbers = (bands: number, nodes: number, numCsx: number) => ({

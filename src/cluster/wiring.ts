@@ -18,6 +18,7 @@ export interface WiringOptions {
   readonly layout: ClusterLayout;
   readonly system: ActorSystem<Devices>;
   readonly data: TrainingData;
+  readonly evaluation: TrainingData | null;
   readonly seed: number;
   readonly fanIn: FanIn;
   readonly sweep: 'band' | 'tile';
@@ -41,7 +42,7 @@ export const wire = (o: WiringOptions): Ports => {
   return {
     hosts: threadsOfBands.map((thread) => ({ thread, ref: system.spawn({ name: `tileHost/${thread}`, kind: 'tileHost', thread, props: { layout, thread, sweep: o.sweep } }) })),
     inputs: bands.map((band) =>
-      system.spawn({ name: `input/${band.wafer}/${band.firstSlab}`, kind: 'input', thread: band.thread, props: { layout, band: band.id, data: o.data, seed: o.seed, counter: number.input(band.id) } })),
+      system.spawn({ name: `input/${band.wafer}/${band.firstSlab}`, kind: 'input', thread: band.thread, props: { layout, band: band.id, data: o.data, evaluation: o.evaluation, seed: o.seed, counter: number.input(band.id) } })),
     wafers: groups.map(({ thread, wafers }) => ({ wafers, ref: system.spawn({ name: `wafers/${thread}`, kind: 'wafer', thread, props: { layout, wafers: wafers.map((w) => ({ wafer: w, counter: number.wafer(w) })) } }) })),
     nodes: tree.map((node) =>
       system.spawn({ name: `swarmx/${node.tier}/${node.id}`, kind: 'swarmx', thread: node.id % threads, props: { layout, fanIn: o.fanIn, node: node.id, counter: number.node(node.id) } })),

@@ -18,6 +18,7 @@ import { gradientSlots, weightSlots } from '../cluster/wafer/arena.js';
 import { collectCounts, wire } from '../cluster/wiring.js';
 import { numericsVersion } from '../compiler/program.js';
 import { kernelPlan, twinPlan, type KernelPlan } from '../kernels/load.js';
+import { samplesOf } from '../model/data.js';
 import type { Model } from '../model/graph.js';
 import { valueAt } from '../model/schedule.js';
 import { digest } from '../tensor/named.js';
@@ -25,7 +26,7 @@ import { InvalidConfig } from '../util/errors.js';
 import { checkClusterOptions, type ClusterOptions, type TrainOptions } from './options.js';
 import { inspect } from './inspect.js';
 import { lossFactor, planRun, shareData, type PlannedRun } from './plan.js';
-import { Run, type RunResult } from './run.js';
+import { Run, type RunListeners, type RunResult } from './run.js';
 
 export class Cluster implements AsyncDisposable {
   /** Worker threads of each run. */
@@ -62,7 +63,7 @@ export class Cluster implements AsyncDisposable {
     if (this.#running !== null) throw new InvalidConfig({ what: 'a run is in progress', hint: 'await run.finished first, or start another cluster' });
     const planned = planRun(model, options, this.#options, this.threads, this.#kernelPlan);
     storeWeights(model, planned.layout.memoryX, planned.layout.memoryXMemories, options.seed ?? 0, options.weights);
-    const run = new Run(planned.summary, (onStep) => this.#execute(model, options, planned, onStep));
+    const run = new Run(planned.summary, (listeners) => this.#execute(model, options, planned, listeners));
     this.#running = run.finished.then(
       () => (this.#running = null),
       () => (this.#running = null),
@@ -76,7 +77,7 @@ export class Cluster implements AsyncDisposable {
     await this.#running;
   }
 
-  async #execute(model: Model, options: TrainOptions, planned: PlannedRun, onStep: Parameters<ConstructorParameters<typeof Run>[1]>[0]): Promise<RunResult> {
+  async #execute(model: Model, options: TrainOptions, planned: PlannedRun, listeners: RunListeners): Promise<RunResult> {
     const { layout } = planned;
     const fanIn = this.#options.fanIn ?? 4, seed = options.seed ?? 0;
     const signal = AbortSignal.any([this.#closing.signal, ...[this.#options.signal, options.signal].filter((s) => s !== undefined)]);
@@ -85,12 +86,16 @@ export class Cluster implements AsyncDisposable {
     try {
       const failed = new Set<number>();
       system.onFailure(({ thread }) => void failed.add(thread));
-      const data = shareData(options.data);
-      const ports = wire({ layout, system, data, seed, fanIn, sweep: this.#options.sweep ?? 'band' });
-      const input = model.layers[0]?.features ?? 0;
+      const data = shareData(options.data), judged = options.evaluation;
+      const evaluation = judged === undefined ? null : shareData(judged.data);
+      const ports = wire({ layout, system, data, evaluation, seed, fanIn, sweep: this.#options.sweep ?? 'band' });
       const result = await train({
-        layout, tree: planTree(layout.batch.numCsx, fanIn), ports, weightSlots, gradientSlots, steps: options.steps, signal, onStep,
-        factor: lossFactor(data, input, options.batchSize, seed),
+        layout, tree: planTree(layout.batch.numCsx, fanIn), ports, weightSlots, gradientSlots, steps: options.steps, signal, onStep: listeners.onStep,
+        factor: lossFactor(model, data, options.batchSize, seed),
+        evaluation: judged === undefined || evaluation === null ? null : {
+          every: judged.every, batches: judged.batches ?? Math.max(1, Math.floor(samplesOf(model, evaluation) / options.batchSize)), patience: judged.patience ?? null,
+          factor: lossFactor(model, evaluation, options.batchSize, seed), onEvaluation: listeners.onEvaluation,
+        },
         learningRate: (step) => valueAt(options.optimizer.learningRate, step),
         revive: async () => {
           const threads = [...failed];
@@ -98,18 +103,18 @@ export class Cluster implements AsyncDisposable {
           await Promise.all(threads.map((thread) => system.revive(thread)));
         },
       });
-      const weights = readWeights(model, layout.memoryX, layout.memoryXMemories, options.steps);
+      const weights = readWeights(model, layout.memoryX, layout.memoryXMemories, result.steps);
       return {
         weights,
         ...(options.inspect === true ? { inspection: inspect(layout) } : {}),
         record: {
-          format: 1, numericsVersion, seed, steps: options.steps, batchSize: options.batchSize, optimizer: options.optimizer,
+          format: 1, numericsVersion, seed, steps: result.steps, batchSize: options.batchSize, optimizer: options.optimizer,
           model: { name: model.name, parameterCount: model.parameterCount, layers: model.layers.map((layer) => layer.name) },
           shape: {
             numCsx: layout.batch.numCsx, rows: planned.summary.rows, cols: planned.summary.cols, microBatches: planned.microBatches, slabsPerWafer: layout.batch.slabsPerWafer,
             threads: this.threads, dispatcher: this.#options.dispatcher ?? 'thread', kernels: this.kernels,
           },
-          losses: result.losses, faults: result.faults, redone: result.redone, credits: result.credits,
+          losses: result.losses, evaluations: result.evaluations, faults: result.faults, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
           counts: collectCounts(layout, fanIn, result.counts),
           memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },
           weightsDigest: digest(weights),

@@ -1,5 +1,5 @@
 /** Reads gradients and deltas out of the machine after a run, for whoever checks them. Not here: weights (cluster/store.ts), counts (cluster/wiring.ts). */
-import { dealBatch } from '../cluster/deal.js';
+import { dealBatch, tokensIn, tokensInSlab } from '../cluster/deal.js';
 import type { ClusterLayout } from '../cluster/layout.js';
 import { slabTokens } from '../kernels/types.js';
 import type { NamedTensor } from '../tensor/named.js';
@@ -11,27 +11,37 @@ export const inspect = (layout: ClusterLayout): Inspection => {
   const gradients = program.model.parameters.map((spec): NamedTensor => {
     const place = memoryX.parameters[spec.index];
     const memory = layout.memoryXMemories[place?.memory ?? 0] as WebAssembly.Memory;
-    return { name: spec.name, shape: spec.shape, data: new Float32Array(floats(memory, place?.gradients[0] ?? 0, spec.size)) };
+    const data = new Float32Array(floats(memory, place?.gradients[0] ?? 0, spec.size));
+    const table = place?.tableRoot ?? null;
+    // A tied table has two roots; their sum is what the optimizer sees.
+    if (table !== null) floats(memory, table, spec.size).forEach((value, i) => (data[i] = (data[i] as number) + value));
+    return { name: spec.name, shape: spec.shape, data };
   });
-  const deltas = program.linears.map((linear): NamedTensor => deltaOf(layout, linear.y, program.model.layers[linear.layer]?.name ?? ''));
+  // Where blocks share their inner buffers, or a delta passes through the scratch buffer, it is gone by now.
+  const users = new Map<number, number>();
+  for (const { y } of program.streamed) users.set(y, (users.get(y) ?? 0) + 1);
+  const deltas = program.streamed
+    .filter((plan) => plan.kind === 'linear' && program.buffers[plan.dy]?.scratch === false && users.get(plan.dy) === 1)
+    .map((plan): NamedTensor => deltaOf(layout, plan.dy, program.model.layers[plan.layer]?.name ?? ''));
   return { gradients, deltas };
 };
 
 const deltaOf = (layout: ClusterLayout, buffer: number, name: string): NamedTensor => {
   const { batch, arena } = layout;
   const features = layout.program.buffers[buffer]?.features ?? 0;
-  const last = dealBatch(batch).at(-1);
-  const firstSample = (last?.first ?? 0) * slabTokens;
-  const samples = batch.samples - firstSample;
-  const data = new Float32Array(samples * features);
+  const last = dealBatch(batch).at(-1) ?? { first: 0, count: 0, wafers: [] };
+  const tokens = tokensIn(last, batch);
+  const data = new Float32Array(tokens * features);
+  /** Place of each slab's first token among those of the micro-batch. */
+  const before = Array.from({ length: last.count }, (_, i) => tokensIn({ first: last.first, count: i }, batch));
   for (const band of arena.bands) {
-    const wafer = last?.wafers[band.wafer];
+    const wafer = last.wafers[band.wafer];
     const slabs = Math.min(band.slabs, (wafer?.count ?? 0) - band.firstSlab);
     for (let p = 0; p < slabs; p++) {
       const panel = floats(layout.arenaMemory, (band.buffers[buffer] as number) + p * features * slabTokens * 4, features * slabTokens);
-      const first = ((wafer?.first ?? 0) + band.firstSlab + p) * slabTokens - firstSample;
-      for (let t = 0; t < slabTokens && first + t < samples; t++) for (let f = 0; f < features; f++) data[(first + t) * features + f] = panel[f * slabTokens + t] as number;
+      const slab = (wafer?.first ?? 0) + band.firstSlab + p, first = before[slab - last.first] ?? 0, here = tokensInSlab(slab, batch);
+      for (let t = 0; t < here; t++) for (let f = 0; f < features; f++) data[(first + t) * features + f] = panel[f * slabTokens + t] as number;
     }
   }
-  return { name, shape: [samples, features], data };
+  return { name, shape: [tokens, features], data };
 };

@@ -1,4 +1,5 @@
 /** What a user asks of a cluster and of a run, checked. Not here: the model's and the optimizer's own checks (model/). */
+import type { Recompute } from '../compiler/program.js';
 import type { TrainingData } from '../model/data.js';
 import type { Optimizer } from '../model/optimizer.js';
 import type { ThreadFault } from '../actor/turns.js';
@@ -33,6 +34,16 @@ export interface ClusterOptions {
   readonly faults?: readonly ThreadFault[];
 }
 
+export interface EvaluationOptions {
+  readonly data: TrainingData;
+  /** Steps between evaluations; one more follows the last step. */
+  readonly every: number;
+  /** Global batches in an evaluation; all that fit into the data unless given. */
+  readonly batches?: number;
+  /** Ends training after so many evaluations without a new lowest loss. */
+  readonly patience?: number;
+}
+
 export interface TrainOptions {
   readonly data: TrainingData;
   readonly optimizer: Optimizer;
@@ -46,6 +57,12 @@ export interface TrainOptions {
   readonly seed?: number;
   /** First weights, in graph order; drawn from the seed unless given. */
   readonly weights?: readonly NamedTensor[];
+  /** Largest global norm of a step's gradient; larger ones are scaled down to it. Updates then wait for the whole step. */
+  readonly clipNorm?: number;
+  /** What of a block's activations is computed again in the delta pass; 'auto' (default): as little as fits the tiles. All choices give the same bits. */
+  readonly recompute?: Recompute | 'auto';
+  /** Data that nothing learns from, judged now and then. */
+  readonly evaluation?: EvaluationOptions;
   readonly signal?: AbortSignal;
   /** Also returns gradients of the last step, and the deltas of its last micro-batch. */
   readonly inspect?: boolean;
@@ -83,4 +100,11 @@ export const checkTrainOptions = (o: TrainOptions): void => {
   whole('steps', o.steps, 1, 2 ** 30);
   whole('batchSize', o.batchSize, 1, 2 ** 26);
   whole('seed', o.seed ?? 0, 0, Number.MAX_SAFE_INTEGER);
+  oneOf('recompute', o.recompute ?? 'auto', ['auto', 'none', 'attention', 'block']);
+  if (o.clipNorm !== undefined && !(o.clipNorm > 0 && Number.isFinite(o.clipNorm))) throw new InvalidConfig({ what: 'clipNorm', value: o.clipNorm, limit: 'a finite number above 0' });
+  if (o.evaluation !== undefined) {
+    whole('evaluation.every', o.evaluation.every, 1, 2 ** 30);
+    if (o.evaluation.batches !== undefined) whole('evaluation.batches', o.evaluation.batches, 1, 2 ** 26);
+    if (o.evaluation.patience !== undefined) whole('evaluation.patience', o.evaluation.patience, 1, 2 ** 30);
+  }
 };

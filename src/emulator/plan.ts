@@ -7,7 +7,7 @@ import { totalmem } from 'node:os';
 import { constrainedMemory } from 'node:process';
 import { compile } from '../compiler/compile.js';
 import type { Program } from '../compiler/program.js';
-import { dealBatch, samplesIn, slabsPerWafer, type BatchShape } from '../cluster/deal.js';
+import { dealBatch, lanesIn, slabsPerWafer, type BatchShape } from '../cluster/deal.js';
 import type { ClusterLayout } from '../cluster/layout.js';
 import { planMemoryX } from '../cluster/memoryx/places.js';
 import { journalWords } from '../cluster/memoryx/update.js';
@@ -16,12 +16,14 @@ import { planArena } from '../cluster/wafer/arena.js';
 import { devicesOf } from '../cluster/wiring.js';
 import type { KernelPlan } from '../kernels/load.js';
 import { slabTokens } from '../kernels/types.js';
-import { checkData, sampleAt, sampleCount, type TrainingData } from '../model/data.js';
+import { checkData, sampleAt, samplesOf, streamOf, type TrainingData } from '../model/data.js';
 import type { Model } from '../model/graph.js';
 import { checkOptimizer } from '../model/optimizer.js';
+import { rotaryTables } from '../model/rotary.js';
 import { specs } from '../spec/wafer.js';
-import { MemoryPlan } from '../tensor/shared-memory.js';
+import { MemoryPlan, floats } from '../tensor/shared-memory.js';
 import { DoesNotFit } from '../util/errors.js';
+import { roundUp } from '../util/units.js';
 import { makeCounters } from '../trace/counts.js';
 import { checkTrainOptions, type ClusterOptions, type TrainOptions } from './options.js';
 import type { RunPlan } from './run.js';
@@ -39,21 +41,24 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   checkOptimizer(o.optimizer);
   checkData(model, o.data);
   const numCsx = cluster.numCsx ?? 1;
-  const share = slabsPerWafer(o.batchSize, numCsx, slabTokens, o.microBatchSize);
-  const batch: BatchShape = { samples: o.batchSize, numCsx, slabsPerWafer: share, slabTokens };
+  const { tokensPerSample } = model;
+  const share = slabsPerWafer(o.batchSize, numCsx, slabTokens, o.microBatchSize, tokensPerSample);
+  const batch: BatchShape = { samples: o.batchSize, tokensPerSample, numCsx, slabsPerWafer: share, slabTokens };
   const microBatches = dealBatch(batch);
-  const tokens = Math.max(...microBatches.flatMap((microBatch) => microBatch.wafers.map((range) => samplesIn(range, batch))));
+  const tokens = Math.max(...microBatches.flatMap((microBatch) => microBatch.wafers.map((range) => lanesIn(range, batch))));
   const wafer = cluster.wafer ?? 'auto';
-  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2) });
+  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto' });
 
   const fabric = cluster.sweep === 'tile' ? fabricFloats(program) : 0;
   const arenaPlan = new MemoryPlan('the wafers');
   const arena = planArena(program, batch, threads, fabric, arenaPlan);
-  const memoryX = planMemoryX(program, o.optimizer, batch, threads);
+  const memoryX = planMemoryX({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined });
   checkHostMemory(arenaPlan.bytes + memoryX.plan.memoryBytes.reduce((sum, bytes) => sum + bytes, 0));
   const layout: ClusterLayout = {
     program,
     optimizer: o.optimizer,
+    clipNorm: o.clipNorm ?? null,
+    seed: o.seed ?? 0,
     batch,
     kernels,
     arena,
@@ -63,6 +68,7 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
     journal: new SharedArrayBuffer(model.parameters.length * threads * journalWords * 4),
     counts: makeCounters(devicesOf(arena.bands.length, numCsx, cluster.fanIn ?? 4, threads)),
   };
+  fillRotary(model, layout, roundUp(tokensPerSample, slabTokens));
   const allocatedBytes = layout.arenaMemory.buffer.byteLength + layout.memoryXMemories.reduce((sum, memory) => sum + memory.buffer.byteLength, 0);
   return {
     layout,
@@ -75,11 +81,23 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
       sramBytesMax: program.sram.totalBytes,
       sramLimitBytes: program.sram.limitBytes,
       microBatches: microBatches.length,
-      microBatchSize: Math.min(o.batchSize, share * slabTokens),
-      blocks: program.linears.reduce((sum, linear) => sum + linear.forwardBlocks.length, 0),
+      microBatchSize: Math.min(o.batchSize, tokensPerSample === 1 ? share * slabTokens : share / (roundUp(tokensPerSample, slabTokens) / slabTokens)),
+      recompute: program.recompute,
+      blocks: program.streamed.reduce((sum, plan) => sum + plan.forwardBlocks.length, 0),
       allocatedBytes,
     },
   };
+};
+
+/** The angles of rotary positions into the arena: every wafer reads the same ones. */
+const fillRotary = (model: Model, layout: ClusterLayout, places: number): void => {
+  for (const { layer, cos, sin } of layout.arena.rotary) {
+    const found = model.layers[layer];
+    if (found?.kind !== 'rotary') continue;
+    const tables = rotaryTables({ headSize: found.headSize, places, theta: found.theta, ...(found.scaling === null ? {} : { scaling: found.scaling }) });
+    floats(layout.arenaMemory, cos, tables.cos.length).set(tables.cos);
+    floats(layout.arenaMemory, sin, tables.sin.length).set(tables.sin);
+  }
 };
 
 /** @throws DoesNotFit where the host has less memory than the emulated machine would touch */
@@ -89,7 +107,7 @@ const checkHostMemory = (needBytes: number): void => {
   if (needBytes > haveBytes) throw new DoesNotFit({ what: 'the emulated memories on this host', needBytes, haveBytes, hint: 'use a smaller model, an optimizer with fewer moments, or a smaller microBatchSize' });
 };
 
-const shared = <A extends Float32Array | Int32Array | Uint8Array>(array: A): A => {
+const shared = <A extends Float32Array | Int32Array | Uint16Array | Uint8Array>(array: A): A => {
   if (array.buffer instanceof SharedArrayBuffer) return array;
   const make = array.constructor as new (buffer: SharedArrayBuffer) => A;
   const copy = new make(new SharedArrayBuffer(array.byteLength));
@@ -106,21 +124,27 @@ export const shareData = (data: TrainingData): TrainingData => {
       return { ...data, ids: shared(data.ids), labels: shared(data.labels) };
     case 'text':
       return { ...data, bytes: shared(data.bytes) };
+    case 'sequence':
+      return { ...data, ids: shared(data.ids), ...(data.labels === undefined ? {} : { labels: shared(data.labels) }) };
   }
 };
 
 /** The loss factor of every step: f32(1 / valid labels of its global batch); 0 where every label is masked. */
-export const lossFactor = (data: TrainingData, context: number, batchSize: number, seed: number): ((step: number) => number) => {
-  const whole = Math.fround(1 / batchSize);
-  if (data.kind === 'text' || !data.labels.includes(-1)) return () => whole;
-  const { labels } = data;
-  const samples = sampleCount(data, context);
+export const lossFactor = (model: Model, data: TrainingData, batchSize: number, seed: number): ((step: number) => number) => {
+  const tokens = model.tokensPerSample, stream = tokens > 1 ? streamOf(data) : null;
+  const whole = Math.fround(1 / (batchSize * tokens));
+  const labels = stream !== null ? stream.labels : data.kind === 'features' || data.kind === 'tokens' ? data.labels : null;
+  if (labels === null || !labels.includes(-1)) return () => whole;
+  const samples = samplesOf(model, data);
   const cache = new Map<number, number>();
   return (step) => {
     const known = cache.get(step);
     if (known !== undefined) return known;
     let valid = 0;
-    for (let i = 0; i < batchSize; i++) if ((labels[sampleAt(samples, batchSize, step, i, seed)] as number) >= 0) valid++;
+    for (let i = 0; i < batchSize; i++) {
+      const first = sampleAt(samples, batchSize, step, i, seed) * tokens;
+      for (let t = 0; t < tokens; t++) if ((labels[first + t] as number) >= 0) valid++;
+    }
     const factor = valid === 0 ? 0 : Math.fround(1 / valid);
     cache.clear();
     cache.set(step, factor);

@@ -6,9 +6,10 @@
  * Steps that nobody reads are kept, so a late reader misses none; there is one small report a step. Not here: the training itself.
  */
 import { ReplaySubject, type Observable } from 'rxjs';
+import type { Recompute } from '../compiler/program.js';
 import type { RunRecord } from '../trace/record.js';
 import type { NamedTensor } from '../tensor/named.js';
-import type { StepReport } from '../cluster/coordinator/training.js';
+import type { EvaluationReport, StepReport } from '../cluster/coordinator/training.js';
 
 export interface RunResult {
   readonly weights: readonly NamedTensor[];
@@ -34,8 +35,16 @@ export interface RunPlan {
   readonly sramLimitBytes: number;
   readonly microBatches: number;
   readonly microBatchSize: number;
+  /** What of a block's activations is computed again. */
+  readonly recompute: Recompute;
   readonly blocks: number;
   readonly allocatedBytes: number;
+}
+
+/** Whom a run tells what it did. */
+export interface RunListeners {
+  readonly onStep: (report: StepReport) => void;
+  readonly onEvaluation: (report: EvaluationReport) => void;
 }
 
 export class Run implements AsyncIterable<StepReport> {
@@ -43,15 +52,24 @@ export class Run implements AsyncIterable<StepReport> {
   /** Completes after the last step; errors as `finished` rejects. */
   readonly steps$: Observable<StepReport>;
   readonly finished: Promise<RunResult>;
+  /** One report an evaluation; completes and errors as `steps$`. */
+  readonly evaluations$: Observable<EvaluationReport>;
 
-  constructor(plan: RunPlan, start: (onStep: (report: StepReport) => void) => Promise<RunResult>) {
+  constructor(plan: RunPlan, start: (listeners: RunListeners) => Promise<RunResult>) {
     this.plan = plan;
-    const steps = new ReplaySubject<StepReport>();
+    const steps = new ReplaySubject<StepReport>(), evaluations = new ReplaySubject<EvaluationReport>();
     this.steps$ = steps.asObservable();
-    this.finished = start((report) => steps.next(report));
+    this.evaluations$ = evaluations.asObservable();
+    this.finished = start({ onStep: (report) => steps.next(report), onEvaluation: (report) => evaluations.next(report) });
     this.finished.then(
-      () => steps.complete(),
-      (error: unknown) => steps.error(error),
+      () => {
+        steps.complete();
+        evaluations.complete();
+      },
+      (error: unknown) => {
+        steps.error(error);
+        evaluations.error(error);
+      },
     );
   }
 

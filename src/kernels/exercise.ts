@@ -40,6 +40,8 @@ export const exercise = (k: Kernels, memory: WebAssembly.Memory): Int32Array => 
   gradientKernels(k, result);
   elementKernels(k, result);
   attentionKernels(k, result);
+  normKernels(k, result);
+  gatedAndScaleKernels(k, result);
   if (next - resultAt > resultBytesMax) throw new RangeError('the exercise outgrew its memory');
   const bits = words.slice(resultAt >> 2, next >> 2);
   bits.forEach((_, i) => {
@@ -114,4 +116,40 @@ const attentionKernels = (k: Kernels, result: Result): void => {
   k.attentionExp(again, m, slabs, scale);
   k.attentionDelta(p, g, s, again, r, m, scale, rows);
   k.turnBlocks(result(rows * slabTokens), g, slabs);
+};
+
+const normKernels = (k: Kernels, result: Result): void => {
+  // Parameters and the second panel lie where the weights are, statistics among the inputs.
+  const epsilon = 1e-5, [d, gain, bias] = [weightAt, weightAt, weightAt + 2048];
+  for (const features of [1, 7, 270]) {
+    const stats = result(2 * slabTokens), y = result(features * slabTokens);
+    const [sum, chunk, sumB, chunkB] = [result(slabTokens), result(slabTokens), result(slabTokens), result(slabTokens)];
+    k.featureSum(sum, chunk, inputAt, 0, features, features);
+    k.divideRow(stats, sum, features);
+    k.featureSquares(sum, chunk, inputAt, stats, 0, features, features);
+    k.rootRow(stats + panelRowBytes, sum, features, epsilon);
+    k.normApply(y, inputAt, stats, gain, bias, features);
+    k.normApply(result(features * slabTokens), inputAt, stats, gain, 0, features);
+    k.normDeltaSums(sum, chunk, sumB, chunkB, inputAt, d, stats, gain, 0, features, features);
+    k.normDelta(result(features * slabTokens), inputAt, d, stats, sum, sumB, gain, 0, features);
+    k.normDelta(y, inputAt, d, stats, sum, sumB, gain, y, features);
+    k.normLeaf(result(features), result(features), inputAt, d, stats, features, 29);
+    k.normLeaf(result(features), 0, inputAt, d, stats, features, slabTokens);
+  }
+  for (const headSize of [2, 10, 16]) {
+    const x = result(2 * headSize * slabTokens);
+    k.rotary(x, 2, headSize, weightAt, inputAt, 1);
+    k.rotary(x, 2, headSize, weightAt, inputAt, -1);
+  }
+  k.dropout(result(3 * slabTokens), inputAt, 3, 5, 64, 12_345, -678, 0x40_00_00_00, 1.25);
+};
+
+const gatedAndScaleKernels = (k: Kernels, result: Result): void => {
+  const count = 68, floats = 5200, odd = 37;
+  k.geluErf(result(count), inputAt, count);
+  k.geluErfDelta(result(count), inputAt, weightAt, count);
+  k.swiglu(result(count), inputAt, weightAt, count);
+  k.swigluDelta(result(count), result(count), inputAt, weightAt, inputAt + 4096, count);
+  k.squareLeaves(result(6), inputAt, floats);
+  k.scale(result(odd), inputAt, 0.3, odd);
 };

@@ -1,11 +1,11 @@
 /**
- * exp, log and tanh: the constants and the order of operations, once (docs/numerics.md §9).
+ * exp, log, tanh and erf: the constants and the order of operations, once (docs/numerics.md §9).
  *
  *   constants ─▶ scalar versions here, a rounding after each operation    (the twins)
  *             └▶ wasm/functions.ts, four lanes, the same operations       (the kernels)
  *
  * Bounds against f64, in units in the last place of the result, measured over dense samples of the whole range by
- * test/unit/kernels/functions.test.ts: exp ≤ 1, log ≤ 1, tanh ≤ 1.5. Denormal results are rounded like all others. Not here: gelu (twin/, wasm/).
+ * test/unit/kernels/functions.test.ts: exp ≤ 1, log ≤ 1, tanh ≤ 1.5, erf ≤ 1.75. Denormal results are rounded like all others. Not here: gelu and silu (twin/, wasm/).
  */
 
 const f = Math.fround;
@@ -47,6 +47,22 @@ export const tanhConstants = {
   /** From here on tanh rounds to 1; the exponential needs no more. */
   max: 10,
   p: [-5.704_988_727_45e-3, 2.063_908_879_54e-2, -5.373_971_555_31e-2, 1.333_144_220_36e-1, -3.333_328_194_22e-1].map(f),
+} as const;
+
+/** erf(a) = (p(z) · a) + a, z = a · a, where a = |x| < 1; elsewhere 1 − q(t)⁴, t = a − centre: q is the fourth root of 1 − erf. Both with the sign of x. */
+export const erfConstants = {
+  small: 1,
+  /** From here on erf rounds to 1. */
+  max: f(3.92),
+  /** The middle of what is left, so that the powers of t stay small. */
+  centre: 2.25,
+  p: [
+    7.875_874_871_388e-5, -8.016_864_303_499e-4, 5.189_087_241_888e-3, -2.685_421_146_452_4e-2, 1.128_359_436_988_8e-1, -3.761_262_595_653_5e-1, 1.283_791_661_262_5e-1,
+  ].map(f),
+  q: [
+    -1.670_986_762_292e-6, 9.737_322_216_097e-6, 1.120_708_293_456e-5, -2.238_217_566_628e-4, 3.522_514_598_444e-4, 2.393_406_582_996e-3, -9.688_683_785_498e-3,
+    -4.147_192_928_94e-3, 1.000_060_588_121_4e-1, -2.387_311_607_599_3e-1, 1.955_645_233_392_7e-1,
+  ].map(f),
 } as const;
 
 const cell = new DataView(new ArrayBuffer(4));
@@ -99,6 +115,21 @@ const tanhOfSize = (a: number): number => {
   const clamped = c.max < a ? c.max : a;
   const { mantissa, k } = expParts(f(clamped + clamped));
   return f(1 - f(2 / f(f(mantissa * powerOfTwo(k)) + 1)));
+};
+
+/** erf of |x|, with the sign of x. */
+export const erfF32 = (x: number): number => {
+  if (Number.isNaN(x)) return NaN;
+  const size = erfOfSize(Math.abs(x));
+  return x < 0 || Object.is(x, -0) ? -size : size;
+};
+
+const erfOfSize = (a: number): number => {
+  const c = erfConstants;
+  if (a < c.small) return f(f(horner(c.p, f(a * a)) * a) + a);
+  const root = horner(c.q, f((c.max < a ? c.max : a) - c.centre));
+  const square = f(root * root);
+  return f(1 - f(square * square));
 };
 
 export const logF32 = (x: number): number => {

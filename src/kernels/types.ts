@@ -18,6 +18,8 @@ export const slabTokens = 32;
 export const chunkFeatures = 256;
 /** Columns of turned panels and gradient nodes are padded to a multiple of this. */
 export const nodeAlign = 16;
+/** Positions of a parameter in one leaf of its sum of squares. */
+export const squareLeafFloats = 1024;
 /** Bytes of one feature of a panel. */
 export const panelRowBytes = slabTokens * 4;
 

@@ -5,9 +5,28 @@
 import { InvalidConfig } from '../util/errors.js';
 import { checkSchedule, constant, type Schedule } from './schedule.js';
 
-export type Optimizer =
+/** Settings for some parameters: the first group that a parameter belongs to decides. */
+export interface ParameterGroup {
+  /** Rank of the tensor: 1 are biases and gains, 2 are weights and tables. */
+  readonly rank?: 1 | 2;
+  /** Text that the parameter's name contains. */
+  readonly name?: string;
+  readonly weightDecay?: number;
+  /** Factor on the learning rate. */
+  readonly learningRateFactor?: number;
+}
+
+interface Grouped {
+  readonly groups?: readonly ParameterGroup[];
+}
+
+export type Optimizer = Grouped & (
   | { readonly kind: 'sgd'; readonly learningRate: Schedule; readonly momentum: number; readonly dampening: number; readonly nesterov: boolean; readonly weightDecay: number }
-  | { readonly kind: 'adam' | 'adamW'; readonly learningRate: Schedule; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly weightDecay: number };
+  | { readonly kind: 'adam' | 'adamW'; readonly learningRate: Schedule; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly weightDecay: number }
+);
+
+/** The usual group: no weight decay for biases and gains. */
+export const decayMatricesOnly: readonly ParameterGroup[] = [{ rank: 1, weightDecay: 0 }];
 
 type Rate = number | Schedule;
 const schedule = (rate: Rate): Schedule => (typeof rate === 'number' ? constant(rate) : rate);
@@ -22,6 +41,11 @@ const within = (what: string, value: number, low: number, high: number, closed: 
 export const checkOptimizer = (optimizer: Optimizer): Optimizer => {
   checkSchedule(optimizer.learningRate);
   within('weightDecay', optimizer.weightDecay, 0, Number.MAX_VALUE, true);
+  for (const group of optimizer.groups ?? []) {
+    if (group.rank === undefined && group.name === undefined) throw new InvalidConfig({ what: 'a parameter group that says for which parameters it is', where: 'optimizer.groups', hint: 'give rank or name' });
+    within('weightDecay of a group', group.weightDecay ?? 0, 0, Number.MAX_VALUE, true);
+    within('learningRateFactor of a group', group.learningRateFactor ?? 1, 0, Number.MAX_VALUE, true);
+  }
   if (optimizer.kind === 'sgd') {
     within('momentum', optimizer.momentum, 0, Number.MAX_VALUE, true);
     within('dampening', optimizer.dampening, 0, 1, true);
@@ -37,10 +61,12 @@ export const checkOptimizer = (optimizer: Optimizer): Optimizer => {
 };
 
 /** Stochastic gradient descent, with momentum and Nesterov's form. */
-export const sgd = (o: { readonly learningRate: Rate; readonly momentum?: number; readonly dampening?: number; readonly nesterov?: boolean; readonly weightDecay?: number }): Optimizer =>
-  checkOptimizer({ kind: 'sgd', learningRate: schedule(o.learningRate), momentum: o.momentum ?? 0, dampening: o.dampening ?? 0, nesterov: o.nesterov ?? false, weightDecay: o.weightDecay ?? 0 });
+export const sgd = (o: { readonly learningRate: Rate; readonly momentum?: number; readonly dampening?: number; readonly nesterov?: boolean; readonly weightDecay?: number } & Grouped): Optimizer =>
+  checkOptimizer({ kind: 'sgd', ...grouped(o), learningRate: schedule(o.learningRate), momentum: o.momentum ?? 0, dampening: o.dampening ?? 0, nesterov: o.nesterov ?? false, weightDecay: o.weightDecay ?? 0 });
 
-interface AdamOptions {
+const grouped = ({ groups }: Grouped): Grouped => (groups === undefined ? {} : { groups });
+
+interface AdamOptions extends Grouped {
   readonly learningRate?: Rate;
   readonly beta1?: number;
   readonly beta2?: number;
@@ -48,7 +74,7 @@ interface AdamOptions {
   readonly weightDecay?: number;
 }
 const adamLike = (kind: 'adam' | 'adamW', o: AdamOptions, weightDecay: number): Optimizer =>
-  checkOptimizer({ kind, learningRate: schedule(o.learningRate ?? 1e-3), beta1: o.beta1 ?? 0.9, beta2: o.beta2 ?? 0.999, epsilon: o.epsilon ?? 1e-8, weightDecay: o.weightDecay ?? weightDecay });
+  checkOptimizer({ kind, ...grouped(o), learningRate: schedule(o.learningRate ?? 1e-3), beta1: o.beta1 ?? 0.9, beta2: o.beta2 ?? 0.999, epsilon: o.epsilon ?? 1e-8, weightDecay: o.weightDecay ?? weightDecay });
 
 /** Adam; weight decay, if any, is added to the gradient (L2). */
 export const adam = (o: AdamOptions = {}): Optimizer => adamLike('adam', o, 0);
@@ -58,3 +84,22 @@ export const adamW = (o: AdamOptions = {}): Optimizer => adamLike('adamW', o, 0.
 
 /** Moment tensors that the optimizer keeps beside each parameter. */
 export const momentsOf = (optimizer: Optimizer): number => (optimizer.kind === 'sgd' ? (optimizer.momentum === 0 ? 0 : 1) : 2);
+
+const scaled = (schedule: Schedule, factor: number): Schedule => {
+  switch (schedule.kind) {
+    case 'constant':
+      return { ...schedule, value: schedule.value * factor };
+    case 'linearWarmup':
+      return { ...schedule, after: scaled(schedule.after, factor) };
+    case 'cosine':
+      return { ...schedule, peak: schedule.peak * factor, end: schedule.end * factor };
+  }
+};
+
+/** The optimizer as one parameter sees it: settings of its group, no groups left. */
+export const optimizerFor = (optimizer: Optimizer, parameter: { readonly name: string; readonly shape: readonly number[] }): Optimizer => {
+  const { groups = [], ...plain } = optimizer;
+  const group = groups.find(({ rank, name }) => (rank === undefined || rank === parameter.shape.length) && (name === undefined || parameter.name.includes(name)));
+  if (group === undefined) return plain;
+  return { ...plain, weightDecay: group.weightDecay ?? plain.weightDecay, learningRate: scaled(plain.learningRate, group.learningRateFactor ?? 1) };
+};

@@ -75,45 +75,40 @@ export const transposed = (matrix: Float64Array, rows: number, columns: number):
 export const linearDelta = (weight: Float64Array, inputs: number, outputs: number, dy: Bounded, tokens: number): Bounded =>
   contract(transposed(weight, inputs, outputs), outputs, inputs, dy, tokens);
 
-/** dw[i][o] = Σ t x[t][i] · dy[t][o], leaves of 32 tokens, their tree bounded by its depth · Σ |leaf|. */
+/** dw[i][o] = Σ t x[t][i] · dy[t][o], leaves of 32 tokens, their tree bounded by its depth · Σ |leaf|. Slabs outside: a slab's deltas stay near. */
 export const weightGradient = (x: Bounded, dy: Bounded, inputs: number, outputs: number, tree: TokenTree): Bounded => {
-  const out = bounded(inputs * outputs);
+  const out = bounded(inputs * outputs), { value: sums, bound: units } = out;
   const { tokens, depth } = tree;
-  const grown = growth(tree.additions + 1);
-  const leaf = new Float64Array(outputs), sum = new Float64Array(outputs), units = new Float64Array(outputs);
+  const leaf = new Float64Array(outputs), leafUnits = new Float64Array(outputs), terms = new Float64Array(inputs);
   const size = new Float64Array(tokens * outputs), carried = new Float64Array(tokens * outputs);
   for (let at = 0; at < tokens * outputs; at++) {
     const bound = dy.bound[at] as number;
     size[at] = Math.abs(dy.value[at] as number);
     carried[at] = (size[at] as number) + bound + bound / unit;
   }
-  for (let i = 0; i < inputs; i++) {
-    sum.fill(0);
-    units.fill(0);
-    let terms = 0;
-    eachSlab(tree, (first, end) => {
+  eachSlab(tree, (first, end) => {
+    for (let i = 0; i < inputs; i++) {
       leaf.fill(0);
+      leafUnits.fill(0);
       for (let t = first; t < end; t++) {
         const value = x.value[t * inputs + i] as number, bound = x.bound[t * inputs + i] as number;
         if (value === 0 && bound === 0) continue;
-        terms++;
+        terms[i] = (terms[i] as number) + 1;
         const xSize = Math.abs(value) + bound, xUnits = bound / unit;
         for (let o = 0, at = t * outputs; o < outputs; o++, at++) {
           const partial = (leaf[o] as number) + value * (dy.value[at] as number);
           leaf[o] = partial;
-          units[o] = (units[o] as number) + Math.abs(partial) + xSize * (carried[at] as number) + xUnits * (size[at] as number);
+          leafUnits[o] = (leafUnits[o] as number) + Math.abs(partial) + xSize * (carried[at] as number) + xUnits * (size[at] as number);
         }
       }
-      for (let o = 0; o < outputs; o++) {
-        sum[o] = (sum[o] as number) + (leaf[o] as number);
-        units[o] = (units[o] as number) + depth * Math.abs(leaf[o] as number);
+      for (let o = 0, at = i * outputs; o < outputs; o++, at++) {
+        sums[at] = (sums[at] as number) + (leaf[o] as number);
+        units[at] = (units[at] as number) + (leafUnits[o] as number) + depth * Math.abs(leaf[o] as number);
       }
-    });
-    for (let o = 0; o < outputs; o++) {
-      out.value[i * outputs + o] = sum[o] as number;
-      out.bound[i * outputs + o] = units[o] === 0 ? 0 : ((units[o] as number) * unit + terms * tiny) * grown;
     }
-  }
+  });
+  const grown = growth(tree.additions + 1);
+  for (let at = 0; at < units.length; at++) units[at] = units[at] === 0 ? 0 : ((units[at] as number) * unit + (terms[Math.floor(at / outputs)] as number) * tiny) * grown;
   return out;
 };
 

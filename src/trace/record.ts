@@ -27,9 +27,13 @@ export interface RunRecord {
     readonly kernels: string;
   };
   readonly losses: readonly number[];
+  /** After so many steps, the mean loss over the evaluation batches. */
+  readonly evaluations: readonly { readonly step: number; readonly loss: number; readonly perplexity: number; readonly batches: number }[];
   readonly counts: CountsByDevice;
   /** Work that was done again after a fault, apart from `counts`. */
   readonly redone: Counts;
+  /** Work of evaluations, apart from `counts`. */
+  readonly evaluated: Counts;
   readonly faults: number;
   /** Host memory in bytes. */
   readonly memory: { readonly allocatedBytes: number; readonly stateBytes: number; readonly activationBytes: number };

@@ -3,6 +3,8 @@
  *
  *   down ─gradient blocks─▶ up ─whole─▶ update on all units ─▶ version ─▶ next step's way down;  all versions: acknowledged
  *
+ * Where the gradient is clipped, updates wait for the norm of the whole step's gradient. A tied table is whole when both its roots are.
+ *
  * Not here: what to do after a fault (training.ts).
  */
 import { finalize, merge, mergeMap, Subject, type Observable } from 'rxjs';
@@ -16,6 +18,7 @@ import { streamOrder } from './order.js';
 import type { Ledger, Ports } from './ports.js';
 import type { Slots } from './slots.js';
 import { wayUp } from './up.js';
+import { clipOf } from './norm.js';
 import { Versions } from './versions.js';
 
 /** The streams' credits; a fresh set each attempt. */
@@ -38,6 +41,8 @@ export interface AttemptOptions {
   readonly factor: (step: number) => number;
   /** Called once a step, when its loss leaves stand in the arena. */
   readonly onLoss: (step: number) => void;
+  /** Called once a step where the gradient is clipped, with its norm before. */
+  readonly onNorm: (step: number, norm: number) => void;
   /** Every weight of the next step is there. */
   readonly onAcknowledged: (step: number) => void;
 }
@@ -45,14 +50,19 @@ export interface AttemptOptions {
 /** Runs when subscribed; completes after the last step, errors at the first fault. */
 export const attempt = (o: AttemptOptions): Observable<unknown> => {
   const { layout, ports, ledger, credits, end } = o;
-  const parameters = layout.program.model.parameters.length;
+  const { model } = layout.program;
+  const parameters = model.parameters.length;
   const versions = new Versions(parameters, o.first);
   const up = wayUp(layout, o.tree, o.microBatches, ports, ledger, credits.gradients);
   const tables = new Subject<{ readonly step: number; readonly parameter: number }>();
+  const places = layout.memoryX.parameters;
+  /** Roots that a parameter's gradient of a step still lacks, and parameters that a step's norm still lacks. */
+  const rootsLeft = new Map<string, number>();
+  const squaresLeft = new Map<number, number>();
   let updatesLeft = (end - o.first) * parameters;
 
-  const update = async ({ step, parameter }: { readonly step: number; readonly parameter: number }): Promise<void> => {
-    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter })));
+  const update = async (step: number, parameter: number, clip: number): Promise<void> => {
+    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip })));
     if (versions.reach(parameter, step + 1)) o.onAcknowledged(step);
     updatesLeft--;
     if (updatesLeft === 0) {
@@ -61,12 +71,30 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
     }
   };
 
+  const whole = async ({ step, parameter }: { readonly step: number; readonly parameter: number }): Promise<void> => {
+    if (places[parameter]?.tableRoot !== null) {
+      const key = `${step}/${parameter}`, left = (rootsLeft.get(key) ?? 2) - 1;
+      rootsLeft.set(key, left);
+      if (left > 0) return;
+      rootsLeft.delete(key);
+    }
+    if (layout.clipNorm === null) return update(step, parameter, 1);
+    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.squares', parameter })));
+    const left = (squaresLeft.get(step) ?? parameters) - 1;
+    squaresLeft.set(step, left);
+    if (left > 0) return;
+    squaresLeft.delete(step);
+    const { norm, clip } = clipOf(layout, layout.clipNorm);
+    o.onNorm(step, norm);
+    await Promise.all(model.parameters.map(({ index }) => update(step, index, clip)));
+  };
+
   const down$ = wayDown(streamOrder(layout.program, o.microBatches.length, o.first, end), {
     layout, microBatches: o.microBatches, ports, ledger, versions,
     weightSlots: credits.weights, gradientSlots: credits.gradients, ahead: credits.ahead,
-    factor: o.factor, onLoss: o.onLoss,
+    factor: o.factor, evaluation: null, onLoss: o.onLoss,
     onGradient: (block) => up.blocks.next(block),
-    onScattered: (step, table) => tables.next({ step, parameter: table }),
+    onScattered: (step) => layout.memoryX.embeddings.forEach(({ parameter }) => tables.next({ step, parameter })),
   });
-  return merge(down$, merge(up.whole$, tables).pipe(mergeMap(update))).pipe(finalize(() => versions.close(new ActorFailed({ what: 'the attempt is over' }))));
+  return merge(down$, merge(up.whole$, tables).pipe(mergeMap(whole))).pipe(finalize(() => versions.close(new ActorFailed({ what: 'the attempt is over' }))));
 };

@@ -7,11 +7,13 @@
  * Not here: gradients once they are formed (up.ts), the update (attempt.ts).
  */
 import { concatMap, mergeMap, type Observable } from 'rxjs';
+import type { PassStep, StreamedPlan } from '../../compiler/program.js';
 import { fromPull, type Credits } from '../../stream/credit.js';
 import { inOrder } from '../../stream/in-order.js';
+import { assert } from '../../util/errors.js';
 import type { MicroBatch } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
-import type { TileCommand } from '../tile/protocol.js';
+import { attentionIsShared } from '../samples.js';
 import type { StreamItem } from './order.js';
 import { pick, unitOf, type Ledger, type Ports } from './ports.js';
 import type { Slots } from './slots.js';
@@ -30,13 +32,15 @@ export interface WayDownOptions {
   readonly weightSlots: Slots;
   readonly gradientSlots: Slots;
   readonly ahead: Credits;
-  /** f32(1 / valid labels) of a step. */
+  /** f32(1 / valid labels) of a step's batch. */
   readonly factor: (step: number) => number;
+  /** The number of the evaluation batch that a step stands for, or null in training. */
+  readonly evaluation: ((step: number) => number) | null;
   readonly onGradient: (block: GradientBlock) => void;
   /** The last micro-batch of a step has its loss in the arena. */
   readonly onLoss: (step: number) => void;
-  /** All deltas of a table's gathered rows are in MemoryX. */
-  readonly onScattered: (step: number, table: number) => void;
+  /** All deltas of the tables' gathered rows are in MemoryX. */
+  readonly onScattered: (step: number) => void;
 }
 
 interface Ready {
@@ -50,27 +54,42 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
   const { program } = layout;
   const bandsIn = o.microBatches.map((microBatch) =>
     layout.arena.bands.filter((band) => Math.min(band.slabs, (microBatch.wafers[band.wafer]?.count ?? 0) - band.firstSlab) > 0));
+  /** Micro-batches in which hosts share a sample: nobody attends before the others have its keys and values, and nobody goes on before all have attended. */
+  const shared = o.microBatches.map((microBatch) => program.attentions.length > 0 && attentionIsShared(layout.arena.bands, microBatch, layout.batch));
+  const lossPass = program.passes.findIndex((pass) => pass.locals.some((step) => step.op === 'loss'));
   /** What was told since the last micro-batch entered: its entry buffers are free when all of it is done. */
   let current: Promise<unknown>[] = [];
-  let lossOf = -1;
 
-  const send = async (item: Extract<StreamItem, { op: 'forward' | 'delta' }>, slot: number): Promise<void> => {
-    const linear = program.linears[item.linear];
-    if (linear === undefined) return;
-    await versions.at(linear.weight, item.step);
-    if (linear.bias !== null) await versions.at(linear.bias, item.step);
-    const unit = pick(ports.units, unitOf(item.linear, item.block, ports.units.length));
-    await ledger.ask(unit, { type: 'memoryx.send', step: item.step, pass: item.op === 'forward' ? 0 : 1, linear: item.linear, block: item.block, slot });
+  const passOf = (item: StreamItem): PassStep => {
+    const pass = program.passes[item.pass];
+    assert(pass !== undefined, `pass ${item.pass} is in the program`);
+    return pass;
   };
-  const enter = async (item: Extract<StreamItem, { op: 'enter' }>): Promise<void> => {
+  const streamedOf = (item: StreamItem): { readonly plan: StreamedPlan; readonly number: number } => {
+    const pass = passOf(item);
+    assert(pass.op === 'forward' || pass.op === 'delta' || pass.op === 'gradient', 'the pass has blocks');
+    const plan = program.streamed[pass.streamed];
+    assert(plan !== undefined, `streamed layer ${pass.streamed} is in the program`);
+    return { plan, number: pass.streamed };
+  };
+
+  const send = async (item: StreamItem, slot: number): Promise<void> => {
+    const { plan, number } = streamedOf(item);
+    await versions.at(plan.weight, item.step);
+    if (plan.bias !== null) await versions.at(plan.bias, item.step);
+    const unit = pick(ports.units, unitOf(number, item.block, ports.units.length));
+    await ledger.ask(unit, { type: 'memoryx.send', step: item.step, pass: item.op === 'forward' ? 0 : 1, streamed: number, block: item.block, slot });
+  };
+  const enter = async (item: StreamItem): Promise<void> => {
     await Promise.allSettled(current);
     current = [];
-    const { step, microBatch, table } = item;
-    if (table !== null) await versions.at(table, step);
-    const factor = o.factor(step);
+    const { step, microBatch } = item;
+    const tables = layout.memoryX.embeddings;
+    for (const { parameter } of tables) await versions.at(parameter, step);
+    const factor = o.factor(step), batch = o.evaluation === null ? step : o.evaluation(step);
     await Promise.all((bandsIn[microBatch] ?? []).map(async (band) => {
-      await ledger.ask(pick(ports.inputs, band.id), { type: 'input.deal', step, microBatch, factor });
-      if (table !== null) await ledger.ask(pick(ports.units, band.thread), { type: 'memoryx.gather', step, microBatch, band: band.id });
+      await ledger.ask(pick(ports.inputs, band.id), { type: 'input.deal', step, batch, microBatch, factor, evaluate: o.evaluation === null ? 0 : 1 });
+      if (tables.length > 0) await ledger.ask(pick(ports.units, band.thread), { type: 'memoryx.gather', step, microBatch, band: band.id });
     }));
   };
 
@@ -89,61 +108,57 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     }
   };
 
-  const commandOf = (item: StreamItem, slot: number): TileCommand => {
-    const { step, microBatch } = item;
-    switch (item.op) {
-      case 'enter':
-        return { type: 'tile.enter', step, microBatch };
-      case 'scatter':
-        return { type: 'tile.scatter', step, microBatch };
-      default:
-        return { type: `tile.${item.op}`, step, microBatch, linear: item.linear, block: item.block, slot };
-    }
-  };
-
   const hostsIn = bandsIn.map((bands) => ports.hosts.filter(({ thread }) => bands.some((band) => band.thread === thread)));
   /** Tells every host that has samples, and SwarmX what passes it on the way; the order of calls is the program's. */
   const tell = ({ item, slot }: Ready): Promise<unknown> => {
-    const hosts = (hostsIn[item.microBatch] ?? []).map(({ ref }) => ledger.ask(ref, commandOf(item, slot)));
+    const { step, microBatch, pass, block } = item;
+    const hosts = (hostsIn[microBatch] ?? []).map(({ ref }) => ledger.ask(ref, { type: 'tile.work', step, microBatch, pass, block, slot, evaluate: o.evaluation === null ? 0 : 1 }));
     return Promise.all<unknown>(item.op === 'forward' || item.op === 'delta' ? [...hosts, ...broadcast(item)] : hosts);
   };
-  const broadcast = (item: Extract<StreamItem, { op: 'forward' | 'delta' }>): Promise<unknown>[] => {
-    const linear = program.linears[item.linear];
-    const block = item.op === 'forward' ? linear?.forwardBlocks[item.block] : linear?.deltaBlocks[item.block];
-    if (linear === undefined || block === undefined) return [];
-    const contracted = item.op === 'forward' ? linear.inputs + (linear.bias === null ? 0 : 1) : linear.outputs;
+  const broadcast = (item: StreamItem): Promise<unknown>[] => {
+    const { plan } = streamedOf(item), isForward = item.op === 'forward';
+    const block = (isForward ? plan.forwardBlocks : plan.deltaBlocks)[item.block];
+    assert(block !== undefined, `block ${item.block} exists`);
+    const contracted = (plan.kind === 'norm' ? 1 : isForward ? plan.inputs : plan.outputs) + (isForward && plan.bias !== null ? 1 : 0);
     return ports.nodes.map((node) => ledger.ask(node, { type: 'swarmx.broadcast', step: item.step, bytes: contracted * block.count * 4 }));
   };
 
   const finish = async ({ item, slot }: Ready, told: Promise<unknown>): Promise<void> => {
     await told;
-    if (item.lastMicroBatch && (item.op === 'gradient' || item.op === 'scatter') && lossOf < item.step) {
-      lossOf = item.step;
-      o.onLoss(item.step);
-    }
+    const { step, microBatch, lastMicroBatch } = item;
+    if (lastMicroBatch && item.pass === lossPass && isLastBlock(item)) o.onLoss(step);
     switch (item.op) {
       case 'forward':
       case 'delta':
         weightSlots.release(slot);
         return;
       case 'gradient':
-        o.onGradient({ step: item.step, microBatch: item.microBatch, lastMicroBatch: item.lastMicroBatch, linear: item.linear, block: item.block, slot });
+        o.onGradient({ step, microBatch, lastMicroBatch, streamed: streamedOf(item).number, block: item.block, slot });
         return;
       case 'scatter':
-        await ledger.ask(pick(ports.units, 0), { type: 'memoryx.scatter', microBatch: item.microBatch });
-        if (item.lastMicroBatch) o.onScattered(item.step, item.table);
+        await ledger.ask(pick(ports.units, 0), { type: 'memoryx.scatter', microBatch });
+        if (lastMicroBatch) o.onScattered(step);
         return;
       default:
     }
   };
+  const isLastBlock = (item: StreamItem): boolean => {
+    if (item.op !== 'forward' && item.op !== 'delta') return true;
+    const { plan } = streamedOf(item);
+    return item.block === (item.op === 'forward' ? plan.forwardBlocks : plan.deltaBlocks).length - 1;
+  };
 
   /** Tells an item; settles when the next one may be told, with the promise of all that follows from it. */
   const issue = async (ready: Ready): Promise<{ readonly done: Promise<void> }> => {
-    if (ready.item.op === 'enter') await enter(ready.item);
+    const { item } = ready;
+    const together = (item.op === 'attention' || item.op === 'attentionDelta') && shared[item.microBatch] === true;
+    if (item.op === 'input' || item.op === 'gather') await enter(item);
+    if (together) await Promise.allSettled(current);
     const done = finish(ready, tell(ready));
     // Whoever listens hears of a failure; after the first one nobody does.
     done.catch(() => {});
     current.push(done);
+    if (together) await done.catch(() => {});
     return { done };
   };
 

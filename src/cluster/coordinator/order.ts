@@ -6,54 +6,32 @@
  * Hosts work in this order, so the end of one step and the start of the next lie side by side and overlap as far as weights allow.
  * Not here: waiting (down.ts), what becomes of gradients (up.ts).
  */
-import type { Program } from '../../compiler/program.js';
+import type { PassStep, Program } from '../../compiler/program.js';
 
-interface Place {
+export interface StreamItem {
   readonly step: number;
   readonly microBatch: number;
   readonly lastMicroBatch: boolean;
+  readonly pass: number;
+  readonly op: PassStep['op'];
+  /** Number of the block in the pass; 0 in a pass without blocks. */
+  readonly block: number;
 }
 
-export type StreamItem = Place &
-  (
-    | { readonly op: 'enter'; readonly table: number | null }
-    | { readonly op: 'forward'; readonly linear: number; readonly block: number }
-    | { readonly op: 'gradient'; readonly linear: number; readonly block: number }
-    | { readonly op: 'delta'; readonly linear: number; readonly block: number }
-    | { readonly op: 'scatter'; readonly table: number }
-  );
+const blocksOf = (program: Program, pass: PassStep): number => {
+  if (pass.op !== 'forward' && pass.op !== 'gradient' && pass.op !== 'delta') return 1;
+  const plan = program.streamed[pass.streamed];
+  return (pass.op === 'delta' ? plan?.deltaBlocks : plan?.forwardBlocks)?.length ?? 0;
+};
 
-/** Items of steps first … end−1. */
-export function* streamOrder(program: Program, microBatches: number, first: number, end: number): Generator<StreamItem> {
-  const tableOf = (layer: number): number => {
-    const found = program.model.layers[layer];
-    return found?.kind === 'embedding' ? found.table : -1;
-  };
+/** Items of steps first … end−1; without `backward` only what it takes to know the loss. */
+export function* streamOrder(program: Program, microBatches: number, first: number, end: number, backward = true): Generator<StreamItem> {
   for (let step = first; step < end; step++) {
     for (let microBatch = 0; microBatch < microBatches; microBatch++) {
-      const place: Place = { step, microBatch, lastMicroBatch: microBatch === microBatches - 1 };
-      for (const pass of program.passes) {
-        switch (pass.op) {
-          case 'input':
-            yield { ...place, op: 'enter', table: null };
-            break;
-          case 'gather':
-            yield { ...place, op: 'enter', table: tableOf(pass.layer) };
-            break;
-          case 'scatter':
-            yield { ...place, op: 'scatter', table: tableOf(pass.layer) };
-            break;
-          case 'forward':
-          case 'gradient':
-          case 'delta': {
-            const linear = program.linears[pass.linear];
-            const blocks = (pass.op === 'delta' ? linear?.deltaBlocks : linear?.forwardBlocks)?.length ?? 0;
-            for (let block = 0; block < blocks; block++) yield { ...place, op: pass.op, linear: pass.linear, block };
-            break;
-          }
-          default:
-            pass satisfies never;
-        }
+      for (const [number, pass] of program.passes.entries()) {
+        if (pass.backward && !backward) continue;
+        const blocks = blocksOf(program, pass);
+        for (let block = 0; block < blocks; block++) yield { step, microBatch, lastMicroBatch: microBatch === microBatches - 1, pass: number, op: pass.op, block };
       }
     }
   }

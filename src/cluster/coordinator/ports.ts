@@ -31,7 +31,7 @@ export const pick = <R>(refs: readonly R[], number: number): R => {
 };
 
 /** Which MemoryX unit serves a block: neighbours on different units. */
-export const unitOf = (linear: number, block: number, units: number): number => (linear * 7 + block) % units;
+export const unitOf = (streamed: number, block: number, units: number): number => (streamed * 7 + block) % units;
 
 /** Asks that have not settled. */
 export class Ledger {

@@ -12,11 +12,12 @@ import { floats } from '../../tensor/shared-memory.js';
 import { actions, at, readCounts, stepCounters, type Counts } from '../../trace/counts.js';
 import { ActorFailed, assert, NonFiniteLoss } from '../../util/errors.js';
 import { nowMs } from '../../util/clock.js';
-import { dealBatch } from '../deal.js';
+import { dealBatch, slabsOfSample } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
 import type { TreeNodePlan } from '../swarmx/protocol.js';
 import { attempt, type StreamCredits } from './attempt.js';
 import { lookahead } from './down.js';
+import { evaluate } from './evaluate.js';
 import { lossOf } from './loss.js';
 import { Ledger, type Ports } from './ports.js';
 import { Slots } from './slots.js';
@@ -30,8 +31,31 @@ export interface StepReport {
   readonly learningRate: number;
   /** Samples of the global batch. */
   readonly samples: number;
+  /** Tokens of the global batch that have a label. */
+  readonly tokens: number;
+  /** Global norm of the gradient before clipping; only where it is clipped. */
+  readonly gradientNorm?: number;
   /** Host time since the step before was acknowledged. */
   readonly seconds: number;
+}
+
+/** The mean loss over the evaluation batches, after `step` steps. */
+export interface EvaluationReport {
+  readonly step: number;
+  readonly loss: number;
+  /** e to the loss. */
+  readonly perplexity: number;
+  readonly batches: number;
+}
+
+export interface EvaluationPlan {
+  /** Every so many steps, and after the last. */
+  readonly every: number;
+  readonly batches: number;
+  /** Evaluations without a new lowest loss after which training ends; null: never. */
+  readonly patience: number | null;
+  readonly factor: (batch: number) => number;
+  readonly onEvaluation: (report: EvaluationReport) => void;
 }
 
 export interface TrainingOptions {
@@ -42,6 +66,7 @@ export interface TrainingOptions {
   readonly gradientSlots: number;
   readonly steps: number;
   readonly factor: (step: number) => number;
+  readonly evaluation: EvaluationPlan | null;
   readonly learningRate: (step: number) => number;
   readonly signal: AbortSignal;
   /** Replaces dead threads; rejects if it cannot. */
@@ -51,10 +76,15 @@ export interface TrainingOptions {
 
 export interface TrainingResult {
   readonly losses: readonly number[];
+  /** Fewer than asked for where training ended early. */
+  readonly steps: number;
+  readonly evaluations: readonly EvaluationReport[];
   readonly faults: number;
   /** What acknowledged steps did, all devices one behind the other. */
   readonly counts: Float64Array;
   readonly redone: Counts;
+  /** What evaluations did. */
+  readonly evaluated: Counts;
   readonly credits: Readonly<Record<string, { readonly out: number; readonly back: number; readonly highWater: number }>>;
 }
 
@@ -69,7 +99,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
   const microBatches = dealBatch(layout.batch);
   const slabs = microBatches.reduce((sum, microBatch) => sum + microBatch.count, 0);
   const losses: number[] = [];
-  const counts = new Float64Array(stepCounters(layout.counts, 0).length), redone = new Float64Array(actions.length);
+  const counts = new Float64Array(stepCounters(layout.counts, 0).length), redone = new Float64Array(actions.length), evaluated = new Float64Array(actions.length);
   /** Moves the counters of a step into `into`, device by device or all into one; updates are never done again, so they can stay. */
   const settle = (step: number, into: Float64Array, updates: 'move' | 'stay'): void => {
     const counters = stepCounters(layout.counts, step);
@@ -97,18 +127,43 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     }
   };
 
-  while (acknowledged < o.steps) {
+  const evaluations: EvaluationReport[] = [];
+  const together = slabsOfSample(layout.batch);
+  const lossNow = (factor: number): number => lossOf(floats(layout.arenaMemory, layout.arena.lossLeaves, slabs), factor, together);
+  /** Steps to go at most; an evaluation may lower it. */
+  let steps = o.steps, isEvaluationDue = false;
+  const evaluationEnded = (losses: readonly number[]): void => {
+    const plan = o.evaluation;
+    if (plan === null) return;
+    const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+    const report = { step: acknowledged, loss, perplexity: Math.exp(loss), batches: losses.length };
+    evaluations.push(report);
+    settle(acknowledged, evaluated, 'move');
+    plan.onEvaluation(report);
+    const best = evaluations.reduce((low, { loss: value }, i) => (value < (evaluations[low]?.loss ?? Infinity) ? i : low), 0);
+    if (plan.patience !== null && evaluations.length - 1 - best >= plan.patience) steps = acknowledged;
+  };
+
+  while (acknowledged < steps || isEvaluationDue) {
     const ledger = new Ledger();
     const credits: StreamCredits = {
       ahead: new Credits('prepared items', lookahead),
       weights: new Slots(new Credits('weight blocks', o.weightSlots)),
       gradients: new Slots(new Credits('gradient blocks', o.gradientSlots)),
     };
-    const pending = new Map<number, number>();
+    const pending = new Map<number, number>(), norms = new Map<number, number>();
+    const evaluationLosses: number[] = [];
     const fatal = new Subject<never>();
-    const run$ = attempt({
-      layout, tree: o.tree, microBatches, ports, ledger, credits, first: acknowledged, end: o.steps, factor: o.factor,
-      onLoss: (step) => pending.set(step, lossOf(floats(layout.arenaMemory, layout.arena.lossLeaves, slabs), o.factor(step))),
+    const every = o.evaluation?.every ?? Infinity;
+    const end = Math.min(steps, every === Infinity ? steps : (Math.floor(acknowledged / every) + 1) * every);
+    const evaluation: EvaluationPlan | null = isEvaluationDue ? o.evaluation : null;
+    const run$ = evaluation !== null ? evaluate({
+      layout, microBatches, ports, ledger, credits, step: acknowledged, batches: evaluation.batches, factor: evaluation.factor,
+      onLoss: (batch) => (evaluationLosses[batch] = lossNow(evaluation.factor(batch))),
+    }) : attempt({
+      layout, tree: o.tree, microBatches, ports, ledger, credits, first: acknowledged, end, factor: o.factor,
+      onLoss: (step) => pending.set(step, lossNow(o.factor(step))),
+      onNorm: (step, norm) => norms.set(step, norm),
       onAcknowledged: (step) => {
         const loss = pending.get(step) ?? Number.NaN;
         pending.delete(step);
@@ -121,13 +176,20 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
         tries = 0;
         settle(step, counts, 'move');
         const now = nowMs();
-        o.onStep({ step, loss, learningRate: o.learningRate(step), samples: layout.batch.samples, seconds: (now - clock) / 1000 });
+        const norm = norms.get(step), factor = o.factor(step);
+        norms.delete(step);
+        o.onStep({
+          step, loss, learningRate: o.learningRate(step), samples: layout.batch.samples, tokens: factor === 0 ? 0 : Math.round(1 / factor), ...(norm === undefined ? {} : { gradientNorm: norm }),
+          seconds: (now - clock) / 1000,
+        });
         clock = now;
       },
     });
     try {
       await lastValueFrom(stoppable(run$, fatal, o.signal), { defaultValue: undefined });
       await ledger.quiet();
+      if (evaluation !== null) evaluationEnded(evaluationLosses);
+      isEvaluationDue = evaluation === null && o.evaluation !== null;
     } catch (error) {
       const closed = error instanceof Error ? error : new Error(String(error));
       credits.ahead.close(closed);
@@ -151,7 +213,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       totals.set(name, { out: total.out + pool.out, back: total.back + pool.returned, highWater: Math.max(total.highWater, pool.highWater) });
     }
   }
-  return { losses, faults, counts, redone: readCounts(redone), credits: Object.fromEntries(totals) };
+  return { losses, steps: acknowledged, evaluations, faults, counts, redone: readCounts(redone), evaluated: readCounts(evaluated), credits: Object.fromEntries(totals) };
 };
 
 /** `source`, ended by an error of `fatal` or by the signal. */

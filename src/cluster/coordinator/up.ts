@@ -18,7 +18,7 @@ export interface GradientBlock {
   readonly step: number;
   readonly microBatch: number;
   readonly lastMicroBatch: boolean;
-  readonly linear: number;
+  readonly streamed: number;
   readonly block: number;
   readonly slot: number;
 }
@@ -43,13 +43,13 @@ export const wayUp = (layout: ClusterLayout, tree: readonly TreeNodePlan[], micr
     tree.filter((node) => node.tier === tier && wafers.slice(node.firstWafer, node.firstWafer + node.wafers).some((range) => range.count > 0)).map((node) => node.id)));
 
   const reduce = async (block: GradientBlock): Promise<GradientBlock> => {
-    const { step, microBatch, linear, slot } = block;
-    const where = { step, microBatch, linear, block: block.block, slot };
+    const { step, microBatch, streamed, slot } = block;
+    const where = { step, microBatch, streamed, block: block.block, slot };
     const wafers = microBatches[microBatch]?.wafers ?? [];
     await Promise.all(ports.wafers.filter((group) => group.wafers.some((w) => (wafers[w]?.count ?? 0) > 0)).map(({ ref }) => ledger.ask(ref, { type: 'wafer.reduce', ...where })));
     for (const tier of busyTiers[microBatch] ?? []) await Promise.all(tier.map((node) => ledger.ask(pick(ports.nodes, node), { type: 'swarmx.reduce', ...where })));
-    const key = `${linear}/${block.block}`;
-    const unit = pick(ports.units, unitOf(linear, block.block, ports.units.length));
+    const key = `${streamed}/${block.block}`;
+    const unit = pick(ports.units, unitOf(streamed, block.block, ports.units.length));
     const collected = (tails.get(key) ?? Promise.resolve()).then(() => ledger.ask(unit, { type: 'memoryx.collect', ...where }));
     tails.set(key, collected);
     await collected;
@@ -61,8 +61,8 @@ export const wayUp = (layout: ClusterLayout, tree: readonly TreeNodePlan[], micr
     mergeMap(reduce, slots.credits.max),
     mergeMap((block) => {
       if (!block.lastMicroBatch) return [];
-      const plan = program.linears[block.linear];
-      const key = `${block.step}/${block.linear}`;
+      const plan = program.streamed[block.streamed];
+      const key = `${block.step}/${block.streamed}`;
       const remaining = (left.get(key) ?? plan?.forwardBlocks.length ?? 0) - 1;
       if (remaining > 0) {
         left.set(key, remaining);

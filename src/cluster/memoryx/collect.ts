@@ -6,10 +6,10 @@
  *
  * The stack's positions are the parameter's gradient buffers. Not here: merging over wafers (swarmx/), the update (update.ts).
  */
-import { dealBatch, type BatchShape } from '../deal.js';
+import { dealBatch, slabsOfSample, type BatchShape } from '../deal.js';
 import { nodesAbove, nodesOfWafer } from '../gradient-nodes.js';
 import type { BandPlan } from '../layout.js';
-import { nodesOfRange, mergeNodes, type TreeNode } from '../token-tree.js';
+import { areSiblings, closed, mergeNodes, nodesOfRange, parentOf, type TreeNode } from '../token-tree.js';
 
 /** What a stack does with values: `take` brings the incoming node to a position, `fold` adds position+1 into position. */
 export interface StackValues {
@@ -24,30 +24,33 @@ export interface StackValues {
 /** A binary counter over nodes that arrive ascending. */
 export class NodeStack {
   readonly #stack: TreeNode[] = [];
+  readonly #slabsPerSample: number;
+
+  constructor(slabsPerSample: number) {
+    this.#slabsPerSample = slabsPerSample;
+  }
 
   get depth(): number {
     return this.#stack.length;
   }
 
-  push(node: TreeNode, values: StackValues): void {
+  push(arriving: TreeNode, values: StackValues): void {
     const stack = this.#stack;
-    const siblings = (left: TreeNode | undefined, right: TreeNode): left is TreeNode =>
-      left !== undefined && left.level === right.level && left.index % 2 === 0 && left.index + 1 === right.index;
-    const parent = (left: TreeNode): TreeNode => ({ level: left.level + 1, index: left.index / 2, slot: left.slot });
+    const node = closed(arriving, this.#slabsPerSample);
     const top = stack[stack.length - 1];
-    if (!siblings(top, node)) {
+    if (top === undefined || !areSiblings(top, node)) {
       values.take(stack.length);
       stack.push(node);
       return;
     }
     values.add(stack.length - 1);
-    stack[stack.length - 1] = parent(top);
+    stack[stack.length - 1] = parentOf(top, this.#slabsPerSample);
     for (;;) {
       const right = stack[stack.length - 1] as TreeNode, left = stack[stack.length - 2];
-      if (!siblings(left, right)) return;
+      if (left === undefined || !areSiblings(left, right)) return;
       values.fold(stack.length - 2);
       stack.pop();
-      stack[stack.length - 1] = parent(left);
+      stack[stack.length - 1] = parentOf(left, this.#slabsPerSample);
     }
   }
 
@@ -66,14 +69,17 @@ export class NodeStack {
 }
 
 /** Nodes that reach MemoryX in each micro-batch. */
-export const arrivals = (batch: BatchShape, bands: readonly BandPlan[]): (readonly TreeNode[])[] =>
-  dealBatch(batch).map((microBatch) => nodesAbove(microBatch.wafers.map((_, w) => nodesOfWafer(bands, w, microBatch).nodes)).nodes);
+export const arrivals = (batch: BatchShape, bands: readonly BandPlan[]): (readonly TreeNode[])[] => {
+  const together = slabsOfSample(batch);
+  return dealBatch(batch).map((microBatch) => nodesAbove(microBatch.wafers.map((_, w) => nodesOfWafer(bands, w, microBatch, together).nodes), together).nodes);
+};
 
 /** Gradient buffers that a batch needs at once. */
 export const stackDepth = (batch: BatchShape): number => {
-  const stack = new NodeStack();
+  const together = slabsOfSample(batch);
+  const stack = new NodeStack(together);
   let depth = 1;
   const note = { take: (position: number) => void (depth = Math.max(depth, position + 1)), add: () => {}, fold: () => {} };
-  for (const microBatch of dealBatch(batch)) for (const node of mergeNodes(nodesOfRange(microBatch.first, microBatch.count)).nodes) stack.push(node, note);
+  for (const microBatch of dealBatch(batch)) for (const node of mergeNodes(nodesOfRange(microBatch.first, microBatch.count, 0, together), together).nodes) stack.push(node, note);
   return depth;
 };

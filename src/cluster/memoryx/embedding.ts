@@ -1,145 +1,97 @@
 /**
  * Embedding tables beside MemoryX: rows gathered for each band's samples on the way down, gradients of rows on the way up.
  *
- *   down   ids + table ─▶ panel ─▶ a band's entry buffer           only the rows that a micro-batch needs
+ *   down   ids + table (+ positions) ─▶ panel ─▶ a band's entry buffer           only the rows that a micro-batch needs
  *   up     turned deltas ─leaf of each slab─▶ row nodes ─token tree of every row─▶ dense gradient
  *
- * A row that a slab lacks is an absent leaf: its sibling passes unchanged (numerics contract, rule 9). Rows of a node lie anywhere in a
- * pool; merging two nodes adds the rows that both have and adopts the others. Not here: the update (update.ts).
+ * A row that a slab lacks is an absent leaf: its sibling passes unchanged (numerics contract, rule 9). Positions are a second table whose ids are
+ * the tokens' places. Not here: the tree of rows (row-tree.ts), the update (update.ts).
  */
 import { nodeAlign, panelRowBytes, slabTokens, type Kernels } from '../../kernels/types.js';
-import type { Layer } from '../../model/graph.js';
 import { floats, words } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { roundUp } from '../../util/units.js';
-import { samplesIn, type BatchShape, type MicroBatch, type SlabRange } from '../deal.js';
-import type { BandPlan, ClusterLayout, EmbeddingPlace, ParameterPlace } from '../layout.js';
-
-/** An inner node of all rows' trees over the same leaves: pool rows by table row. */
-interface RowNode {
-  level: number;
-  index: number;
-  readonly rows: Map<number, number>;
-}
+import { slabsOfSample, tokensIn, tokensInSlab, type MicroBatch, type SlabRange } from '../deal.js';
+import type { BandPlan, ClusterLayout, EmbeddingPlace } from '../layout.js';
+import { leafOf } from '../token-tree.js';
+import { rowTree } from './row-tree.js';
 
 export interface EmbeddingSide {
-  gather(table: number, microBatch: MicroBatch, band: BandPlan, unit: number): number;
+  /** Gathers a band's rows of all tables; `tables`: addresses of their weights. Returns the rows of the first. */
+  gather(tables: readonly number[], microBatch: MicroBatch, band: BandPlan, unit: number): number;
   scatter(microBatch: MicroBatch, last: boolean): void;
   restart(): void;
 }
 
-export const embeddingSide = (layout: ClusterLayout, place: EmbeddingPlace, layer: Extract<Layer, { kind: 'embedding' }>, kernels: Kernels): EmbeddingSide => {
-  const memory = layout.memoryXMemories[place.memory];
-  const parameter = layout.memoryX.parameters[layer.table];
-  assert(memory !== undefined && parameter !== undefined, 'the table has a place');
-  const entry = layout.program.passes[0];
+export const embeddingSide = (layout: ClusterLayout, places: readonly EmbeddingPlace[], kernelsOf: (memory: number) => Kernels): EmbeddingSide => {
+  const { program, batch } = layout;
+  const first = places[0];
+  assert(first !== undefined, 'there is a table');
+  const entry = program.passes[0], exit = program.passes[program.passes.length - 1];
   assert(entry?.op === 'gather', 'a program with an embedding begins with its gather');
-  const { context, dim, features } = layer;
-  const panelFloats = features * slabTokens;
-  const idBytes = slabTokens * context * 4;
-  const width = roundUp(features, nodeAlign);
+  const features = first.context * first.dim, panelFloats = features * slabTokens, width = roundUp(features, nodeAlign);
+  const together = slabsOfSample(batch);
+  const memoryOf = (place: EmbeddingPlace): WebAssembly.Memory => {
+    const memory = layout.memoryXMemories[place.memory];
+    assert(memory !== undefined, `memory ${place.memory} exists`);
+    return memory;
+  };
   const shareOfBand = (microBatch: MicroBatch, band: BandPlan): SlabRange => {
     const wafer = microBatch.wafers[band.wafer] as SlabRange;
     return { first: wafer.first + band.firstSlab, count: Math.max(0, Math.min(band.slabs, wafer.count - band.firstSlab)) };
   };
-  const idsAt = (microBatch: MicroBatch, slab: number): number => place.ids + (slab - microBatch.first) * idBytes;
-  const tokensIn = (slab: number, batch: BatchShape): number => samplesIn({ first: slab, count: 1 }, batch);
+  const idsAt = (place: EmbeddingPlace, microBatch: MicroBatch, slab: number): number => place.ids + (slab - microBatch.first) * slabTokens * place.context * 4;
+  /** Ids of a table by place: written where they are needed, since they are known. */
+  const fillPlaces = (place: EmbeddingPlace, microBatch: MicroBatch, slab: number, tokens: number): void => {
+    if (!place.byPlace) return;
+    const ids = words(memoryOf(place), idsAt(place, microBatch, slab), slabTokens), from = (slab % together) * slabTokens;
+    for (let t = 0; t < slabTokens; t++) ids[t] = t < tokens ? from + t : 0;
+  };
+  const trees = places.map((place) => {
+    const parameter = layout.memoryX.parameters[place.parameter];
+    assert(parameter !== undefined, 'the table has a place');
+    return rowTree(place, parameter.tableRoot ?? (parameter.gradients[0] as number), together, kernelsOf(place.memory));
+  });
 
-  const tree = rowTree(place, parameter, dim, layer.vocabulary, kernels);
   return {
-    gather(table, microBatch, band, unit) {
-      const share = shareOfBand(microBatch, band);
-      const panel = place.panels[unit] as number;
+    gather(tables, microBatch, band, unit) {
+      const share = shareOfBand(microBatch, band), panel = first.panels[unit] as number, home = memoryOf(first);
       for (let p = 0; p < share.count; p++) {
-        const slab = share.first + p;
-        kernels.embeddingGather(panel, table, idsAt(microBatch, slab), context, dim, tokensIn(slab, layout.batch));
-        floats(layout.arenaMemory, (band.buffers[entry.buffer] as number) + p * features * panelRowBytes, panelFloats).set(floats(memory, panel, panelFloats));
+        const slab = share.first + p, tokens = tokensInSlab(slab, batch);
+        places.forEach((place, i) => {
+          const k = kernelsOf(place.memory), to = place.panels[unit] as number;
+          fillPlaces(place, microBatch, slab, tokens);
+          k.embeddingGather(i === 0 ? to : (place.sums[unit] as number), tables[i] as number, idsAt(place, microBatch, slab), place.context, place.dim, tokens);
+          if (i === 0) return;
+          const sum = first.sums[unit] as number;
+          if (place.memory !== first.memory) floats(home, sum, panelFloats).set(floats(memoryOf(place), place.sums[unit] as number, panelFloats));
+          kernelsOf(first.memory).add(panel, panel, place.memory === first.memory ? (place.sums[unit] as number) : sum, panelFloats);
+        });
+        floats(layout.arenaMemory, (band.buffers[entry.buffer] as number) + p * features * panelRowBytes, panelFloats).set(floats(home, panel, panelFloats));
       }
-      return share.count === 0 ? 0 : samplesIn(share, layout.batch) * context;
+      return share.count === 0 ? 0 : tokensIn(share, batch) * first.context;
     },
 
     scatter(microBatch, last) {
-      const panel = place.panels[0] as number;
+      assert(exit?.op === 'scatter', 'a program with an embedding ends with its scatter');
       for (const band of layout.arena.bands) {
         const share = shareOfBand(microBatch, band);
         for (let p = 0; p < share.count; p++) {
-          const slab = share.first + p, tokens = tokensIn(slab, layout.batch);
-          floats(memory, panel, slabTokens * width).set(floats(layout.arenaMemory, band.scatter + p * slabTokens * width * 4, slabTokens * width));
-          const ids = words(memory, idsAt(microBatch, slab), tokens * context), slots = words(memory, place.slots, tokens * context);
-          const rows = tree.leaf(ids, slots);
-          kernels.embeddingLeaf(place.rows, panel, place.slots, context, dim, width, tokens);
-          tree.push({ level: 0, index: slab, rows });
+          const slab = share.first + p, tokens = tokensInSlab(slab, batch);
+          places.forEach((place, i) => {
+            const memory = memoryOf(place), panel = place.panels[0] as number, tree = trees[i];
+            floats(memory, panel, slabTokens * width).set(floats(layout.arenaMemory, band.scatter + p * slabTokens * width * 4, slabTokens * width));
+            fillPlaces(place, microBatch, slab, tokens);
+            const ids = words(memory, idsAt(place, microBatch, slab), tokens * place.context), slots = words(memory, place.slots, tokens * place.context);
+            const rows = tree?.leaf(ids, slots);
+            kernelsOf(place.memory).embeddingLeaf(place.rows, panel, place.slots, place.context, place.dim, width, tokens);
+            if (rows !== undefined) tree?.push({ level: 0, index: leafOf(slab, together), rows });
+          });
         }
       }
-      if (last) tree.finish();
+      if (last) for (const tree of trees) tree.finish();
     },
 
-    restart: () => tree.clear(),
-  };
-};
-
-const rowTree = (place: EmbeddingPlace, parameter: ParameterPlace, dim: number, vocabulary: number, kernels: Kernels) => {
-  const rowBytes = dim * 4;
-  const at = (row: number): number => place.rows + row * rowBytes;
-  const stack: RowNode[] = [];
-  let free: number[] = [];
-  let used = 0;
-  const take = (): number => {
-    const row = free.pop() ?? used++;
-    assert(row < place.rowsMax, 'the pool of gradient rows is as large as the tree can need');
-    return row;
-  };
-  const mergeTop = (): void => {
-    const right = stack.pop() as RowNode, left = stack[stack.length - 1] as RowNode;
-    for (const [id, row] of right.rows) {
-      const mine = left.rows.get(id);
-      if (mine === undefined) left.rows.set(id, row);
-      else {
-        kernels.add(at(mine), at(mine), at(row), dim);
-        free.push(row);
-      }
-    }
-    left.level++;
-    left.index /= 2;
-  };
-  const clear = (): void => {
-    stack.length = 0;
-    free = [];
-    used = 0;
-  };
-
-  return {
-    /** A cleared pool row for every distinct id; slots[i] is the one of ids[i]. */
-    leaf(ids: Int32Array, slots: Int32Array): Map<number, number> {
-      const rows = new Map<number, number>();
-      for (let i = 0; i < ids.length; i++) {
-        const id = ids[i] as number;
-        let row = rows.get(id);
-        if (row === undefined) {
-          row = take();
-          kernels.clear(at(row), rowBytes);
-          rows.set(id, row);
-        }
-        slots[i] = row;
-      }
-      return rows;
-    },
-    push(node: RowNode): void {
-      stack.push(node);
-      for (;;) {
-        const right = stack[stack.length - 1] as RowNode, left = stack[stack.length - 2];
-        if (left === undefined || left.level !== right.level || left.index % 2 !== 0 || left.index + 1 !== right.index) return;
-        mergeTop();
-      }
-    },
-    /** The batch is complete: the root becomes the table's dense gradient. */
-    finish(): void {
-      while (stack.length > 1) mergeTop();
-      const gradient = parameter.gradients[0] as number;
-      kernels.clear(gradient, vocabulary * rowBytes);
-      for (const [id, row] of stack[0]?.rows ?? []) kernels.copy(gradient + id * rowBytes, at(row), rowBytes);
-      clear();
-    },
-    clear,
+    restart: () => trees.forEach((tree) => tree.clear()),
   };
 };

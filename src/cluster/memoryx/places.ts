@@ -5,12 +5,13 @@
  */
 import type { Program } from '../../compiler/program.js';
 import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
+import type { LayerOf, ParameterSpec } from '../../model/graph.js';
 import { momentsOf, type Optimizer } from '../../model/optimizer.js';
 import { MemoryPlan, memoryBytesMax } from '../../tensor/shared-memory.js';
-import { ceilDiv, roundUp } from '../../util/units.js';
+import { MiB, ceilDiv, roundUp } from '../../util/units.js';
 import { blockShape } from '../gradient-nodes.js';
 import { dealBatch, type BatchShape } from '../deal.js';
-import { stretchFloats, type EmbeddingPlace, type MemoryXPlan, type ParameterPlace } from '../layout.js';
+import { squareLeafFloats, stretchFloats, type EmbeddingPlace, type MemoryXPlan, type ParameterPlace } from '../layout.js';
 import { stackDepth } from './collect.js';
 
 /** Floats first … first+count−1 of a parameter that unit `unit` of `units` updates; shares start on cache lines. */
@@ -19,56 +20,85 @@ export const unitShare = (size: number, unit: number, units: number): { readonly
   return { first: edge(unit), count: (unit === units - 1 ? size : edge(unit + 1)) - edge(unit) };
 };
 
+export interface MemoryXNeed {
+  readonly program: Program;
+  readonly optimizer: Optimizer;
+  readonly batch: BatchShape;
+  readonly units: number;
+  /** Whether the norm of the gradient is asked for. */
+  readonly clips: boolean;
+}
+
 /** @throws DoesNotFit if one parameter with its state is larger than a memory */
-export const planMemoryX = (program: Program, optimizer: Optimizer, batch: BatchShape, units: number): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
+export const planMemoryX = ({ program, optimizer, batch, units, clips }: MemoryXNeed): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
+  const { model } = program;
   const moments = momentsOf(optimizer);
   const depth = stackDepth(batch);
-  const stagingBytes = 4 * Math.max(program.blockFloatsMax, 1, ...program.linears.flatMap((linear) => linear.forwardBlocks.map((_, b) => blockShape(linear, b).nodeBytes / 4)));
+  const stagingBytes = 4 * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
   const undoBytes = 4 * Math.max(1, moments) * stretchFloats;
+  const tied = new Set(model.layers.flatMap((layer) => (layer.kind === 'linear' && layer.tied ? [layer.weight] : [])));
 
   const memories: MemoryPlan[] = [];
   const parameters: ParameterPlace[] = [];
-  let embedding: EmbeddingPlace | null = null;
-  const unitRooms: { readonly staging: number; readonly undo: number }[][] = [];
+  const embeddings: EmbeddingPlace[] = [];
+  const unitRooms: { readonly staging: number; readonly undo: number; readonly stretch: number }[][] = [];
   let stateBytes = 0;
-  for (const parameter of program.model.parameters) {
-    const copies = 2 + moments + (parameter.role === 'table' ? 1 : depth);
+  for (const parameter of model.parameters) {
+    const waiting = parameter.role === 'table' && !tied.has(parameter.index) ? 1 : depth;
+    const copies = 2 + moments + waiting + (tied.has(parameter.index) ? 1 : 0);
     const bytes = roundUp(parameter.size * 4, 64);
     let memory = memories[memories.length - 1];
-    if (memory === undefined || memory.bytes + copies * bytes > memoryBytesMax) {
+    if (memory === undefined || memory.bytes + copies * bytes > memoryBytesMax - spareBytes) {
       const fresh = new MemoryPlan(`MemoryX ${memories.length}`);
       memories.push(fresh);
-      unitRooms.push(Array.from({ length: units }, () => ({ staging: fresh.reserve(stagingBytes), undo: fresh.reserve(undoBytes) })));
+      unitRooms.push(Array.from({ length: units }, () => ({ staging: fresh.reserve(stagingBytes), undo: fresh.reserve(undoBytes), stretch: fresh.reserve(stretchFloats * 4) })));
       memory = fresh;
     }
     const reserve = (n: number): number[] => Array.from({ length: n }, () => (memory as MemoryPlan).reserve(bytes));
     const [first, second] = reserve(2) as [number, number];
-    parameters.push({ memory: memories.length - 1, weights: [first, second], moments: reserve(moments), gradients: reserve(parameter.role === 'table' ? 1 : depth) });
+    parameters.push({
+      memory: memories.length - 1, weights: [first, second], moments: reserve(moments), gradients: reserve(waiting),
+      tableRoot: tied.has(parameter.index) ? (reserve(1)[0] as number) : null,
+      squares: clips ? memory.reserve(ceilDiv(parameter.size, squareLeafFloats) * 4) : 0,
+    });
     stateBytes += copies * bytes;
-    const layer = program.model.layers[parameter.layer];
-    if (layer?.kind === 'embedding') embedding = planEmbedding(memory, memories.length - 1, layer, batch, units);
+    const layer = model.layers[parameter.layer];
+    if (layer?.kind === 'embedding') embeddings.push(planEmbedding(memory, memories.length - 1, layer, parameter, batch, units));
   }
   const plan: MemoryXPlan = {
     memoryBytes: memories.map((memory) => memory.bytes),
     parameters,
-    units: Array.from({ length: units }, (_, u) => ({ staging: unitRooms.map((rooms) => rooms[u]?.staging ?? 0), undo: unitRooms.map((rooms) => rooms[u]?.undo ?? 0) })),
-    embedding,
+    units: Array.from({ length: units }, (_, u) => ({
+      staging: unitRooms.map((rooms) => rooms[u]?.staging ?? 0), undo: unitRooms.map((rooms) => rooms[u]?.undo ?? 0), stretch: unitRooms.map((rooms) => rooms[u]?.stretch ?? 0),
+    })),
+    embeddings,
   };
   return { plan, create: () => memories.map((memory) => memory.create()), stateBytes };
 };
 
-const planEmbedding = (memory: MemoryPlan, number: number, layer: { readonly context: number; readonly dim: number; readonly vocabulary: number; readonly features: number }, batch: BatchShape, units: number): EmbeddingPlace => {
-  const slabs = Math.max(...dealBatch(batch).map((microBatch) => microBatch.count));
-  const width = roundUp(layer.features, nodeAlign);
+/** Room that a memory keeps for what stands beside its parameters. */
+const spareBytes = 64 * MiB;
+
+const planEmbedding = (memory: MemoryPlan, number: number, layer: LayerOf<'embedding'>, parameter: ParameterSpec, batch: BatchShape, units: number): EmbeddingPlace => {
+  const microBatches = dealBatch(batch);
+  const slabs = Math.max(...microBatches.map((microBatch) => microBatch.count)), allSlabs = microBatches.reduce((sum, microBatch) => sum + microBatch.count, 0);
+  const width = roundUp(layer.features, nodeAlign), vocabulary = parameter.shape[0] ?? 0;
   // A leaf has at most 32·context rows, a node of level l at most 2^l of that, and never more than the vocabulary; on each level at most three nodes wait.
   const leafRows = slabTokens * layer.context;
-  const levels = 33 - Math.clz32(ceilDiv(batch.samples, slabTokens));
+  const levels = 34 - Math.clz32(allSlabs);
   let rowsMax = 0;
-  for (let level = 0; level < levels; level++) rowsMax += 3 * Math.min(layer.vocabulary, leafRows * 2 ** level);
+  for (let level = 0; level < levels; level++) rowsMax += 3 * Math.min(vocabulary, leafRows * 2 ** level);
+  const panels = (): number[] => Array.from({ length: units }, () => memory.reserve(width * panelRowBytes));
   return {
+    parameter: parameter.index,
+    vocabulary,
+    dim: layer.dim,
+    context: layer.context,
+    byPlace: parameter.index === layer.positions,
     memory: number,
     ids: memory.reserve(slabs * leafRows * 4),
-    panels: Array.from({ length: units }, () => memory.reserve(width * panelRowBytes)),
+    panels: panels(),
+    sums: panels(),
     rows: memory.reserve(rowsMax * layer.dim * 4),
     rowsMax,
     slots: memory.reserve(leafRows * 4),

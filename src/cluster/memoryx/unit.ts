@@ -9,18 +9,19 @@
 import type { Behavior } from '../../actor/behavior.js';
 import { createKernels } from '../../kernels/load.js';
 import type { Kernels } from '../../kernels/types.js';
+import { optimizerFor, type Optimizer } from '../../model/optimizer.js';
 import { floats } from '../../tensor/shared-memory.js';
 import { count, counters } from '../../trace/counts.js';
 import { assert } from '../../util/errors.js';
-import { dealBatch } from '../deal.js';
-import { blockShape, nodeAddress } from '../gradient-nodes.js';
-import type { ClusterLayout, ParameterPlace } from '../layout.js';
+import { dealBatch, slabsOfSample } from '../deal.js';
+import { blockShape, nodeAddress, type GradientPart } from '../gradient-nodes.js';
+import { squareLeafFloats, stretchFloats, type ClusterLayout, type ParameterPlace } from '../layout.js';
 import { arrivals, NodeStack, type StackValues } from './collect.js';
 import { embeddingSide } from './embedding.js';
 import { unitShare } from './places.js';
 import type { MemoryXCommand, MemoryXReply } from './protocol.js';
 import { scalarsAt, type Scalars } from './scalars.js';
-import { journalWords, updateShare } from './update.js';
+import { gradientStretch, journalWords, updateShare } from './update.js';
 
 export interface MemoryXProps {
   readonly layout: ClusterLayout;
@@ -35,12 +36,14 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
   const own = memoryX.units[unit];
   assert(own !== undefined, `unit ${unit} is planned`);
   const kernels = layout.memoryXMemories.map((memory) => createKernels(layout.kernels, memory));
+  const kernelsOf = (memory: number): Kernels => kernels[memory] as Kernels;
   const countersOf = counters(layout.counts, props.counter);
   const microBatches = dealBatch(layout.batch), incoming = arrivals(layout.batch, arena.bands);
   const stacks = new Map<string, NodeStack>();
-  const embedding = program.model.layers.find((layer) => layer.kind === 'embedding');
-  const side = memoryX.embedding === null || embedding === undefined ? null : embeddingSide(layout, memoryX.embedding, embedding, kernels[memoryX.embedding.memory] as Kernels);
-  let scalars: { readonly step: number; readonly values: Scalars } | null = null;
+  const side = memoryX.embeddings.length === 0 ? null : embeddingSide(layout, memoryX.embeddings, kernelsOf);
+  /** Each parameter's own optimizer, and the scalars of the step at hand. */
+  const optimizers = program.model.parameters.map((spec) => optimizerFor(layout.optimizer, spec));
+  const scalars = new Map<Optimizer, { readonly step: number; readonly values: Scalars }>();
 
   const at = (parameter: number): { readonly place: ParameterPlace; readonly kernels: Kernels; readonly memory: WebAssembly.Memory; readonly staging: number } => {
     const place = memoryX.parameters[parameter];
@@ -51,76 +54,99 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
   const weightsOf = (parameter: number, step: number): number => at(parameter).place.weights[step % 2 === 0 ? 0 : 1];
 
   const send = (message: Extract<MemoryXCommand, { type: 'memoryx.send' }>): void => {
-    const linear = program.linears[message.linear];
-    const block = message.pass === 0 ? linear?.forwardBlocks[message.block] : linear?.deltaBlocks[message.block];
+    const plan = program.streamed[message.streamed], isForward = message.pass === 0;
+    const block = isForward ? plan?.forwardBlocks[message.block] : plan?.deltaBlocks[message.block];
     const slot = arena.weightSlots[message.slot];
-    assert(linear !== undefined && block !== undefined && slot !== undefined, 'the block and its slot exist');
-    const { kernels: k, memory, staging } = at(linear.weight);
-    const weights = weightsOf(linear.weight, message.step);
-    const contracted = message.pass === 0 ? linear.inputs : linear.outputs;
-    if (message.pass === 0) k.packForward(staging, weights, linear.inputs, linear.outputs, block.first, block.count);
-    else k.packDelta(staging, weights, linear.outputs, block.first, block.count);
+    assert(plan !== undefined && block !== undefined && slot !== undefined, 'the block and its slot exist');
+    const { kernels: k, memory, staging } = at(plan.weight);
+    const weights = weightsOf(plan.weight, message.step);
+    const contracted = plan.kind === 'norm' ? 1 : isForward ? plan.inputs : plan.outputs;
     const packed = contracted * block.count;
-    floats(arenaMemory, slot, packed).set(floats(memory, staging, packed));
-    const bias = message.pass === 0 ? linear.bias : null;
+    if (plan.kind === 'norm') floats(arenaMemory, slot, packed).set(floats(memory, weights, packed));
+    else {
+      // A tied weight lies the other way round, so its blocks are packed the other way round.
+      if (isForward !== plan.tied) k.packForward(staging, weights, contracted, plan.tied ? plan.inputs : plan.outputs, block.first, block.count);
+      else k.packDelta(staging, weights, contracted, block.first, block.count);
+      floats(arenaMemory, slot, packed).set(floats(memory, staging, packed));
+    }
+    const bias = isForward ? plan.bias : null;
     if (bias !== null) floats(arenaMemory, slot + packed * 4, block.count).set(floats(at(bias).memory, weightsOf(bias, message.step) + block.first * 4, block.count));
     count(countersOf(message.step), 'weightBytesOut', (packed + (bias === null ? 0 : block.count)) * 4);
   };
 
   const collect = (message: Extract<MemoryXCommand, { type: 'memoryx.collect' }>): void => {
-    const linear = program.linears[message.linear], block = linear?.forwardBlocks[message.block], nodes = incoming[message.microBatch];
-    assert(linear !== undefined && block !== undefined && nodes !== undefined, 'the block and the micro-batch are in the program');
-    const shape = blockShape(linear, message.block);
-    const key = `${message.linear}/${message.block}`;
-    const stack = stacks.get(key) ?? new NodeStack();
+    const plan = program.streamed[message.streamed], nodes = incoming[message.microBatch];
+    assert(plan !== undefined && nodes !== undefined, 'the block and the micro-batch are in the program');
+    const shape = blockShape(plan, message.block);
+    const key = `${message.streamed}/${message.block}`;
+    const stack = stacks.get(key) ?? new NodeStack(slabsOfSample(layout.batch));
     stacks.set(key, stack);
-    const weight = at(linear.weight);
-    const nodeFloats = shape.nodeBytes / 4, rowBytes = shape.width * 4, stride = linear.outputs * 4;
-    /** The block's place in a gradient buffer: the weight's rows, then the bias's. */
-    const parts = (position: number) => [
-      { part: weight, home: (weight.place.gradients[position] as number) + block.first * 4, staged: weight.staging, rows: linear.inputs },
-      ...(linear.bias === null ? [] : [{ part: at(linear.bias), home: (at(linear.bias).place.gradients[position] as number) + block.first * 4, staged: weight.staging + linear.inputs * rowBytes, rows: 1 }]),
-    ];
+    const weight = at(plan.weight);
+    const nodeFloats = shape.nodeBytes / 4, rowBytes = shape.width * 4;
+    /** Where a part of the block stands in the gradient buffer of a position of the stack, and in the staged node. */
+    const parts = (position: number): { readonly part: GradientPart; readonly home: number; readonly staged: number; readonly to: ReturnType<typeof at> }[] =>
+      shape.parts.map((part) => {
+        const to = at(part.parameter);
+        return { part, to, home: (to.place.gradients[position] as number) + part.firstValue * 4, staged: weight.staging + part.firstRow * rowBytes };
+      });
     const values: StackValues = {
       take(position) {
-        for (const { part, home, staged, rows } of parts(position)) {
-          if (part.memory === weight.memory) part.kernels.copyRows(home, stride, staged, rowBytes, rows, block.count);
-          else floats(part.memory, home, block.count).set(floats(weight.memory, staged, block.count));
+        for (const { part, to, home, staged } of parts(position)) {
+          if (to.memory === weight.memory) to.kernels.copyRows(home, part.rowValues * 4, staged, rowBytes, part.rows, part.cols);
+          else floats(to.memory, home, part.cols).set(floats(weight.memory, staged, part.cols));
         }
       },
       add(position) {
-        for (const { part, home, staged, rows } of parts(position)) {
-          if (part.memory === weight.memory) for (let r = 0; r < rows; r++) part.kernels.add(home + r * stride, home + r * stride, staged + r * rowBytes, block.count);
+        for (const { part, to, home, staged } of parts(position)) {
+          if (to.memory === weight.memory) for (let r = 0; r < part.rows; r++) to.kernels.add(home + r * part.rowValues * 4, home + r * part.rowValues * 4, staged + r * rowBytes, part.cols);
           else {
-            floats(part.memory, part.staging, block.count).set(floats(weight.memory, staged, block.count));
-            part.kernels.add(home, home, part.staging, block.count);
+            floats(to.memory, to.staging, part.cols).set(floats(weight.memory, staged, part.cols));
+            to.kernels.add(home, home, to.staging, part.cols);
           }
         }
       },
       fold(position) {
         const right = parts(position + 1);
-        parts(position).forEach(({ part, home, rows }, i) => {
-          const from = right[i]?.home as number;
-          for (let r = 0; r < rows; r++) part.kernels.add(home + r * stride, home + r * stride, from + r * stride, block.count);
+        parts(position).forEach(({ part, to, home }, i) => {
+          const from = right[i]?.home as number, stride = part.rowValues * 4;
+          for (let r = 0; r < part.rows; r++) to.kernels.add(home + r * stride, home + r * stride, from + r * stride, part.cols);
         });
       },
     };
     for (const node of nodes) {
       floats(weight.memory, weight.staging, nodeFloats).set(floats(arenaMemory, nodeAddress(arena.bands, node.slot, message.slot, shape), nodeFloats));
       stack.push(node, values);
-      count(countersOf(message.step), 'gradientBytesIn', shape.rows * block.count * 4);
+      count(countersOf(message.step), 'gradientBytesIn', shape.elements * 4);
     }
     if (message.microBatch === microBatches.length - 1) stack.finish(values);
   };
 
-  const update = (step: number, parameter: number): void => {
+  const stretchOf = (place: ParameterPlace): number => own.stretch[place.memory] as number;
+
+  const squares = (parameter: number): void => {
     const spec = program.model.parameters[parameter];
     const { place, kernels: k } = at(parameter);
     assert(spec !== undefined, `parameter ${parameter} is in the model`);
-    if (scalars?.step !== step) scalars = { step, values: scalarsAt(layout.optimizer, step) };
+    const leaves = Math.ceil(spec.size / squareLeafFloats), perStretch = stretchFloats / squareLeafFloats;
+    // Units take turns by stretches, so that every leaf is one unit's.
+    for (let first = unit * perStretch; first < leaves; first += units * perStretch) {
+      const from = first * squareLeafFloats, floatsNow = Math.min(stretchFloats, spec.size - from);
+      k.squareLeaves(place.squares + first * 4, gradientStretch(k, place, from, floatsNow, 1, stretchOf(place)), floatsNow);
+    }
+  };
+
+  const update = (step: number, parameter: number, clip: number): void => {
+    const spec = program.model.parameters[parameter], optimizer = optimizers[parameter];
+    const { place, kernels: k } = at(parameter);
+    assert(spec !== undefined && optimizer !== undefined, `parameter ${parameter} is in the model`);
+    let now = scalars.get(optimizer);
+    if (now?.step !== step) {
+      now = { step, values: scalarsAt(optimizer, step) };
+      scalars.set(optimizer, now);
+    }
     const journal = new Int32Array(layout.journal, (parameter * units + unit) * journalWords * 4, journalWords);
-    const share = { place, ...unitShare(spec.size, unit, units), undo: own.undo[place.memory] as number, kernels: k, journal };
-    count(countersOf(step), 'optimizerElements', updateShare(share, layout.optimizer, scalars.values, step));
+    const share = { place, ...unitShare(spec.size, unit, units), undo: own.undo[place.memory] as number, stretch: stretchOf(place), clip, kernels: k, journal };
+    count(countersOf(step), 'optimizerElements', updateShare(share, optimizer, now.values, step));
   };
 
   return (ctx) => ({
@@ -134,10 +160,11 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
           break;
         case 'memoryx.gather': {
           const microBatch = microBatches[message.microBatch], band = arena.bands[message.band];
-          assert(side !== null && embedding !== undefined && microBatch !== undefined && band !== undefined, 'there is a table to gather from');
-          const rows = side.gather(weightsOf(embedding.table, message.step), microBatch, band, unit);
-          count(countersOf(message.step), 'gatheredRows', rows);
-          count(countersOf(message.step), 'weightBytesOut', rows * embedding.dim * 4);
+          assert(side !== null && microBatch !== undefined && band !== undefined, 'there is a table to gather from');
+          const rows = side.gather(memoryX.embeddings.map(({ parameter }) => weightsOf(parameter, message.step)), microBatch, band, unit);
+          const tables = memoryX.embeddings.length, dim = memoryX.embeddings[0]?.dim ?? 0;
+          count(countersOf(message.step), 'gatheredRows', rows * tables);
+          count(countersOf(message.step), 'weightBytesOut', rows * tables * dim * 4);
           break;
         }
         case 'memoryx.scatter': {
@@ -146,8 +173,11 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
           side.scatter(microBatch, message.microBatch === microBatches.length - 1);
           break;
         }
+        case 'memoryx.squares':
+          squares(message.parameter);
+          break;
         case 'memoryx.update':
-          update(message.step, message.parameter);
+          update(message.step, message.parameter, message.clip);
           break;
         case 'memoryx.restart':
           stacks.clear();

@@ -19,8 +19,11 @@ export interface UpdateShare {
   /** Floats first … first+count−1 of the parameter. */
   readonly first: number;
   readonly count: number;
-  /** Address of room for `moments` stretches. */
+  /** Address of room for `moments` stretches, and of room for one. */
   readonly undo: number;
+  readonly stretch: number;
+  /** Factor on the gradient; 1 leaves it as it is. */
+  readonly clip: number;
   readonly kernels: Kernels;
   /** The three journal words. */
   readonly journal: Int32Array;
@@ -34,6 +37,18 @@ const moveMoments = (share: UpdateShare, from: number, floats: number, back: boo
     const home = moment + from * 4, saved = share.undo + i * stretchFloats * 4;
     share.kernels.copy(back ? home : saved, back ? saved : home, floats * 4);
   });
+};
+
+/**
+ * Where `floats` values of a parameter's gradient from `first` on can be read, times `factor`: in place, or summed and scaled in the unit's own stretch, so that doing
+ * it again does nothing else.
+ */
+export const gradientStretch = (k: Kernels, place: ParameterPlace, first: number, count: number, factor: number, stretch: number): number => {
+  const gradient = (place.gradients[0] as number) + first * 4;
+  if (place.tableRoot === null && factor === 1) return gradient;
+  if (place.tableRoot !== null) k.add(stretch, gradient, place.tableRoot + first * 4, count);
+  if (factor !== 1) k.scale(stretch, place.tableRoot === null ? gradient : stretch, factor, count);
+  return stretch;
 };
 
 /** Does what is left of step `step` for this share. Returns the elements of the share, or 0 if an earlier try had finished it. */
@@ -55,7 +70,7 @@ export const updateShare = (share: UpdateShare, optimizer: Optimizer, scalars: S
       moveMoments(share, from, floats, false);
       Atomics.store(journal, 1, stretch * 2 + 1);
     }
-    apply(share, optimizer, scalars, step, from * 4, floats);
+    apply(share, optimizer, scalars, step, from, floats);
     progress = (stretch + 1) * 2;
     Atomics.store(journal, 1, progress);
   }
@@ -63,11 +78,12 @@ export const updateShare = (share: UpdateShare, optimizer: Optimizer, scalars: S
   return share.count;
 };
 
-const apply = (share: UpdateShare, optimizer: Optimizer, s: Scalars, step: number, offset: number, floats: number): void => {
+const apply = (share: UpdateShare, optimizer: Optimizer, s: Scalars, step: number, first: number, floats: number): void => {
   const { place, kernels } = share;
+  const offset = first * 4;
   const now = (place.weights[step % 2 === 0 ? 0 : 1] as number) + offset, next = (place.weights[step % 2 === 0 ? 1 : 0] as number) + offset;
-  const [gradient, m = 0, v = 0] = [place.gradients[0] as number, ...place.moments];
-  const g = gradient + offset;
+  const [m = 0, v = 0] = place.moments;
+  const g = gradientStretch(kernels, place, first, floats, share.clip, share.stretch);
   if (optimizer.kind === 'sgd') {
     const flags = (optimizer.weightDecay !== 0 ? 1 : 0) + (optimizer.momentum !== 0 ? 2 : 0) + (step === 0 ? 4 : 0) + (optimizer.nesterov ? 8 : 0);
     kernels.sgd(next, now, g, m + offset, floats, s.learningRate, s.momentum, s.oneMinusDampening, s.weightDecay, flags);

@@ -11,7 +11,7 @@ import type { Behavior } from '../../actor/behavior.js';
 import { createKernels } from '../../kernels/load.js';
 import { count, counters } from '../../trace/counts.js';
 import { assert } from '../../util/errors.js';
-import { dealBatch } from '../deal.js';
+import { dealBatch, slabsOfSample } from '../deal.js';
 import { blockShape, nodesAbove, nodesOfWafer, type Gathered } from '../gradient-nodes.js';
 import type { ClusterLayout } from '../layout.js';
 import { followMerges } from '../reduce.js';
@@ -33,6 +33,7 @@ export const swarmXNode = (props: SwarmXProps): Behavior<SwarmXCommand, SwarmXRe
   assert(self !== undefined, `node ${props.node} is in the tree`);
   const kernels = createKernels(layout.kernels, layout.arenaMemory);
   const countersOf = counters(layout.counts, props.counter);
+  const together = slabsOfSample(layout.batch);
   const links = self.tier === 0 ? self.wafers : self.children.length;
 
   /** What each child sends up in every micro-batch, and what this node makes of it. */
@@ -40,8 +41,8 @@ export const swarmXNode = (props: SwarmXProps): Behavior<SwarmXCommand, SwarmXRe
     const at = (id: number): { readonly children: readonly Gathered[]; readonly own: Gathered } => {
       const node = tree[id];
       assert(node !== undefined, `node ${id} is in the tree`);
-      const children = node.tier === 0 ? Array.from({ length: node.wafers }, (_, i) => nodesOfWafer(bands, node.firstWafer + i, microBatch)) : node.children.map((child) => at(child).own);
-      return { children, own: nodesAbove(children.map((child) => child.nodes)) };
+      const children = node.tier === 0 ? Array.from({ length: node.wafers }, (_, i) => nodesOfWafer(bands, node.firstWafer + i, microBatch, together)) : node.children.map((child) => at(child).own);
+      return { children, own: nodesAbove(children.map((child) => child.nodes), together) };
     };
     return at(props.node);
   });
@@ -56,11 +57,11 @@ export const swarmXNode = (props: SwarmXProps): Behavior<SwarmXCommand, SwarmXRe
           if (self.tier === 0) count(counts, 'ioInBytes', message.bytes * links);
           break;
         case 'swarmx.reduce': {
-          const linear = layout.program.linears[message.linear], here = plan[message.microBatch];
-          assert(linear !== undefined && here !== undefined, 'the block and the micro-batch are in the program');
-          const shape = blockShape(linear, message.block);
+          const streamed = layout.program.streamed[message.streamed], here = plan[message.microBatch];
+          assert(streamed !== undefined && here !== undefined, 'the block and the micro-batch are in the program');
+          const shape = blockShape(streamed, message.block);
           followMerges(kernels, bands, here.own.merges, message.slot, shape);
-          const elements = shape.rows * (linear.forwardBlocks[message.block]?.count ?? 0);
+          const { elements } = shape;
           const senders = here.children.filter((child) => child.nodes.length > 0).length;
           count(counts, 'linkUpBytes', senders * elements * 4);
           count(counts, 'reduceAdds', Math.max(0, senders - 1) * elements);

@@ -5,11 +5,11 @@ export type { TreeNodePlan } from './tree.js';
 
 export type SwarmXCommand =
   | { readonly type: 'swarmx.broadcast'; readonly step: number; readonly bytes: number }
-  | { readonly type: 'swarmx.reduce'; readonly step: number; readonly microBatch: number; readonly linear: number; readonly block: number; readonly slot: number };
+  | { readonly type: 'swarmx.reduce'; readonly step: number; readonly microBatch: number; readonly streamed: number; readonly block: number; readonly slot: number };
 export type SwarmXReply = { readonly type: 'swarmx.done' };
 
 export const swarmXCommands = defineProtocol<SwarmXCommand>()({
   'swarmx.broadcast': ['step', 'bytes'],
-  'swarmx.reduce': ['step', 'microBatch', 'linear', 'block', 'slot'],
+  'swarmx.reduce': ['step', 'microBatch', 'streamed', 'block', 'slot'],
 });
 export const swarmXReplies = defineProtocol<SwarmXReply>()({ 'swarmx.done': [] });

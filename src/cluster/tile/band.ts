@@ -6,21 +6,31 @@
  */
 import { panelRowBytes } from '../../kernels/types.js';
 import type { Kernels } from '../../kernels/types.js';
-import type { BlockPlan, LinearPlan, LocalStep, Program } from '../../compiler/program.js';
+import type { BlockPlan, LinearPlan, LocalStep, NormPlan, Program } from '../../compiler/program.js';
 import { assert } from '../../util/errors.js';
 import { ceilDiv } from '../../util/units.js';
-import type { MicroBatch } from '../deal.js';
+import { lanesIn, slabsOfSample, tokensIn, tokensInSlab, type BatchShape, type MicroBatch } from '../deal.js';
 import type { ArenaPlan, BandPlan } from '../layout.js';
+import { leafOf } from '../token-tree.js';
 
 export interface Share {
-  /** Slabs of the global batch that the band holds now. */
+  /** Slabs of the global batch that the band holds now, and the leaf of the first one. */
   readonly firstSlab: number;
+  readonly firstLeaf: number;
   readonly slabs: number;
-  /** Tokens that exist in them, and in the last one. */
+  /** Lane of the wafer's share at which the band begins. */
+  readonly firstLane: number;
+  /** Tokens that exist in them, and in each. */
   readonly tokens: number;
+  readonly tokensOf: readonly number[];
+  /** Slabs of a sample as the gradient kernel wants them: 0 where a sample is one token; and tokens of the last slab of a sample, or of the share. */
+  readonly slabsPerSample: number;
   readonly lastTokens: number;
-  /** Rows of the rectangle whose first token is one of these: a row that two bands share counts once. */
+  /** Rows of the rectangle whose first lane is one of these: a row that two bands share counts once. */
   readonly rows: number;
+  /** Step and whether it only evaluates: dropout depends on them. */
+  readonly step: number;
+  readonly evaluate: boolean;
 }
 
 /** What a way of working a band off needs to know. */
@@ -28,6 +38,8 @@ export interface BandContext {
   readonly program: Program;
   readonly arena: ArenaPlan;
   readonly band: BandPlan;
+  readonly batch: BatchShape;
+  readonly seed: number;
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
 }
@@ -37,23 +49,31 @@ export interface BandWorker {
   forward(share: Share, linear: LinearPlan, block: BlockPlan, slot: number): void;
   gradient(share: Share, linear: LinearPlan, block: BlockPlan, slot: number): void;
   delta(share: Share, linear: LinearPlan, block: BlockPlan, slot: number): void;
+  norm(share: Share, norm: NormPlan, slot: number): void;
+  normGradient(share: Share, norm: NormPlan, slot: number): void;
+  normDelta(share: Share, norm: NormPlan, slot: number): void;
   local(share: Share, step: LocalStep): void;
 }
 
 /** The band's part of its wafer's share of a micro-batch. */
-export const shareOf = (band: BandPlan, program: Program, microBatch: MicroBatch, samples: number, slabTokens: number): Share => {
+export const shareOf = (band: BandPlan, program: Program, microBatch: MicroBatch, batch: BatchShape): Omit<Share, 'step' | 'evaluate'> => {
   const wafer = microBatch.wafers[band.wafer];
   assert(wafer !== undefined, `wafer ${band.wafer} is in the deal`);
+  const { slabTokens, tokensPerSample } = batch;
   const slabs = Math.max(0, Math.min(band.slabs, wafer.count - band.firstSlab));
-  const firstSlab = wafer.first + band.firstSlab;
-  const tokens = slabs === 0 ? 0 : Math.min(samples, (firstSlab + slabs) * slabTokens) - firstSlab * slabTokens;
-  const firstToken = band.firstSlab * slabTokens;
+  const firstSlab = wafer.first + band.firstSlab, range = { first: firstSlab, count: slabs };
+  const lanes = lanesIn(range, batch), firstLane = band.firstSlab * slabTokens;
   let rows = 0;
   for (let r = 0; r + 1 < program.rowEdges.length; r++) {
     const from = program.rowEdges[r] ?? 0, to = program.rowEdges[r + 1] ?? 0;
-    if (to > from && from >= firstToken && from < firstToken + tokens) rows++;
+    if (to > from && from >= firstLane && from < firstLane + lanes) rows++;
   }
-  return { firstSlab, slabs, tokens, lastTokens: slabs === 0 ? 0 : tokens - (slabs - 1) * slabTokens, rows };
+  const tokensOf = Array.from({ length: slabs }, (_, p) => tokensInSlab(firstSlab + p, batch));
+  const isSequence = tokensPerSample > 1, together = slabsOfSample(batch);
+  return {
+    firstSlab, firstLeaf: leafOf(firstSlab, together), slabs, firstLane, tokens: tokensIn(range, batch), tokensOf, rows,
+    slabsPerSample: isSequence ? together : 0, lastTokens: isSequence ? tokensPerSample - (together - 1) * slabTokens : (tokensOf[slabs - 1] ?? 0),
+  };
 };
 
 /** Byte distance between the panels of a buffer. */

@@ -5,7 +5,7 @@
  * Weights go down the columns (south), sums along the rows (east), gradients along the columns (north).
  * Not here: bytes at the wafer's edge (wafer/), prices.
  */
-import type { BlockPlan, LinearPlan, LocalStep, Program } from '../../compiler/program.js';
+import type { BlockPlan, LinearPlan, LocalStep, NormPlan, Program } from '../../compiler/program.js';
 import { count } from '../../trace/counts.js';
 import { columnsOf, type Share } from './band.js';
 
@@ -47,13 +47,45 @@ export const countGradient = (to: Float64Array, program: Program, share: Share, 
   }
 };
 
+/** Two sums over the row and back, and one more visit: what a norm does to `passes` tensors of its width. */
+const normPasses = (to: Float64Array, program: Program, share: Share, norm: NormPlan, visits: { readonly elements: number; readonly reads: number; readonly writes: number; readonly sums: number }): void => {
+  const columns = columnsOf(program, norm.x), elements = norm.inputs * share.tokens;
+  count(to, 'elementwise', visits.elements * elements);
+  count(to, 'sramReadWords', visits.reads * elements);
+  count(to, 'sramWriteWords', visits.writes * elements);
+  count(to, 'waveletsEast', 2 * visits.sums * share.tokens * (columns - 1));
+  count(to, 'tasks', (visits.sums + 1) * columns * share.rows);
+};
+
+export const countNorm = (to: Float64Array, program: Program, share: Share, norm: NormPlan): void => {
+  const sums = norm.centered ? 2 : 1;
+  normPasses(to, program, share, norm, { elements: sums + 1, reads: sums + 1, writes: 1, sums });
+  count(to, 'waveletsSouth', norm.inputs * (norm.bias === null ? 1 : 2) * share.rows);
+};
+
+export const countNormDelta = (to: Float64Array, program: Program, share: Share, norm: NormPlan): void => {
+  const sums = norm.centered ? 2 : 1;
+  normPasses(to, program, share, norm, { elements: sums + 1, reads: 4 + (norm.skip === null ? 0 : 1), writes: 1, sums });
+  count(to, 'waveletsSouth', norm.inputs * share.rows);
+};
+
+export const countNormGradient = (to: Float64Array, program: Program, share: Share, norm: NormPlan): void => {
+  const tensors = norm.bias === null ? 1 : 2;
+  normPasses(to, program, share, norm, { elements: tensors, reads: 2, writes: 0, sums: 0 });
+  count(to, 'waveletsNorth', norm.inputs * tensors * share.rows);
+};
+
+/** Words that a local step reads for each element that it writes. */
+const reads: Readonly<Record<LocalStep['op'], number>> = { relu: 1, gelu: 1, swiglu: 2, dropout: 1, rotary: 1, add: 2, reluDelta: 2, geluDelta: 2, swigluDelta: 3, loss: 2 };
+
 export const countLocal = (to: Float64Array, program: Program, share: Share, step: LocalStep): void => {
-  const buffer = step.op === 'reluDelta' || step.op === 'geluDelta' ? step.dst : step.x;
-  const columns = columnsOf(program, buffer);
-  const elements = (program.buffers[buffer]?.features ?? 0) * share.tokens;
+  const columns = columnsOf(program, step.op === 'reluDelta' || step.op === 'geluDelta' || step.op === 'swigluDelta' ? step.dst : step.x);
+  if (step.op === 'dropout' && share.evaluate) return;
+  const features = step.op === 'rotary' ? (step.heads + step.kvHeads) * step.headSize : (program.model.layers[step.layer]?.features ?? 0);
+  const elements = features * share.tokens;
   count(to, 'elementwise', elements);
-  count(to, 'sramReadWords', step.op === 'relu' || step.op === 'gelu' ? elements : 2 * elements);
-  count(to, 'sramWriteWords', elements);
+  count(to, 'sramReadWords', reads[step.op] * elements);
+  count(to, 'sramWriteWords', step.op === 'swigluDelta' ? 2 * elements : elements);
   count(to, 'tasks', columns * share.rows);
   // The maximum and the denominator travel along the row and back, the loss of a token once.
   if (step.op === 'loss') count(to, 'waveletsEast', 4 * share.tokens * (columns - 1));

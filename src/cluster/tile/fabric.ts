@@ -12,12 +12,14 @@ import { floats } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { mergeNodes, nodesOfRange } from '../token-tree.js';
 import { bufferAt, nodeWidth, panelStride, type BandContext, type BandWorker, type Share } from './band.js';
+import { sweepNorms } from './sweep-norm.js';
+import { sweepWorker } from './sweep.js';
 import { tileTurn, type Piece, type TileMessage, type TileSram } from './tile.js';
 
 /** Messages that a tile can hold. */
 const mailboxMax = 4;
 
-const blockMaxOf = (program: Program): number => Math.max(1, ...program.linears.flatMap((linear) => [...linear.forwardBlocks, ...linear.deltaBlocks].map((block) => block.count)));
+const blockMaxOf = (program: Program): number => Math.max(1, ...program.streamed.flatMap((linear) => [...linear.forwardBlocks, ...linear.deltaBlocks].map((block) => block.count)));
 const featuresMaxOf = (program: Program): number => Math.max(blockMaxOf(program), ...program.buffers.map((buffer) => buffer.features));
 
 /** Floats of fabric buffers that a band needs: two travelling sums, two scratch panels. */
@@ -29,7 +31,7 @@ export const fabricWorker = (context: BandContext): BandWorker => {
   const blockMax = blockMaxOf(program), featuresMax = featuresMaxOf(program);
   const sum = band.fabric, chunk = sum + blockMax * panelRowBytes;
   const scratch = [chunk + blockMax * panelRowBytes, chunk + (blockMax + featuresMax) * panelRowBytes] as const;
-  const [max, denominator, runningChunk, logit, losses] = [0, 1, 2, 3, 4].map((row) => band.softmax + row * panelRowBytes) as [number, number, number, number, number];
+  const [max, denominator, runningChunk, logit, losses] = [0, 1, 2, 3, 4].map((row) => band.rows + row * panelRowBytes) as [number, number, number, number, number];
 
   /** A scratch buffer holds panels of the width in use, placed like any buffer of that width. */
   let scratchWidth = 0;
@@ -92,7 +94,9 @@ export const fabricWorker = (context: BandContext): BandWorker => {
     }
   };
 
+  const swept = sweepWorker(context);
   return {
+    ...sweepNorms(context),
     forward(share, linear, block, slot) {
       const packed = slotAt(slot);
       product(share, linear.x, linear.y, linear.inputs, block, packed, linear.bias === null ? -1 : packed + linear.inputs * block.count * 4);
@@ -100,7 +104,7 @@ export const fabricWorker = (context: BandContext): BandWorker => {
     delta(share, linear, block, slot) {
       assert(linear.dx !== null, 'a delta block has a place to go');
       scratchWidth = linear.inputs;
-      product(share, linear.y, linear.dx, linear.outputs, block, slotAt(slot), -1);
+      product(share, linear.dy, linear.dx, linear.outputs, block, slotAt(slot), -1);
     },
     gradient(share, linear, block, slot) {
       formNodes(share, linear, block, band.gradients[slot] as number);
@@ -119,7 +123,7 @@ export const fabricWorker = (context: BandContext): BandWorker => {
     for (const piece of pieces(share)) {
       if (piece.first === 0) k.clear(leaf, nodeFloats * 4);
       k.clear(sum, block.count * panelRowBytes);
-      travel({ type: 'multicast', piece, dy: linear.y, first: block.first, m: block.count, block: sum });
+      travel({ type: 'multicast', piece, dy: linear.dy, first: block.first, m: block.count, block: sum });
       k.turn(band.turned, sum, block.count);
       travel({ type: 'outer', piece, x: linear.x, turned: band.turned, width, leaf });
       if (linear.bias !== null) k.gradientSegment(leaf + linear.inputs * width * 4, arena.ones, band.turned, 1, width, piece.first, piece.last);
@@ -159,7 +163,7 @@ export const fabricWorker = (context: BandContext): BandWorker => {
         return;
       }
       default:
-        step satisfies never;
+        if (piece.first === 0 && piece.slab === 0) swept.local(share, step);
     }
   }
 };

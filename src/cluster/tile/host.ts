@@ -7,16 +7,18 @@
  * that died is replaced by a new one over the same memory. Not here: arithmetic, streams.
  */
 import type { Behavior } from '../../actor/behavior.js';
-import type { BlockPlan, LinearPlan, LocalStep, PassStep } from '../../compiler/program.js';
+import type { BlockPlan, LinearPlan, NormPlan, PassStep, StreamedPlan } from '../../compiler/program.js';
 import { createKernels } from '../../kernels/load.js';
-import { nodeAlign, slabTokens } from '../../kernels/types.js';
+import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { counters } from '../../trace/counts.js';
 import { floats } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { dealBatch } from '../deal.js';
 import type { BandPlan, ClusterLayout } from '../layout.js';
-import { bufferAt, nodeWidth, panelStride, shareOf, type BandContext, type BandWorker, type Share } from './band.js';
-import { countDelta, countForward, countGradient, countLocal } from './count.js';
+import { attentionWorker } from './attention.js';
+import { bufferAt, nodeWidth, shareOf, type BandContext, type BandWorker, type Share } from './band.js';
+import { countAttention, countAttentionDelta } from './count-attention.js';
+import { countDelta, countForward, countGradient, countLocal, countNorm, countNormDelta, countNormGradient } from './count.js';
 import { fabricWorker } from './fabric.js';
 import type { TileCommand, TileReply } from './protocol.js';
 import { sweepWorker } from './sweep.js';
@@ -32,90 +34,106 @@ export interface TileHostProps {
 interface BandAtWork {
   readonly band: BandPlan;
   readonly worker: BandWorker;
-  readonly shares: readonly Share[];
+  readonly shares: readonly Omit<Share, 'step' | 'evaluate'>[];
   readonly countersOf: (step: number) => Float64Array;
 }
 
+type Streaming = Extract<PassStep, { op: 'forward' | 'gradient' | 'delta' }>;
+
 export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply> => {
   const { layout } = props;
-  const { program, arena, batch, arenaMemory: memory } = layout;
+  const { program, arena, batch, seed, arenaMemory: memory } = layout;
   const kernels = createKernels(layout.kernels, memory);
   const microBatches = dealBatch(batch);
   const bands = arena.bands.filter((band) => band.thread === props.thread).map((band): BandAtWork => {
-    const context: BandContext = { program, arena, band, kernels, memory };
+    const context: BandContext = { program, arena, band, batch, seed, kernels, memory };
     return {
       band,
       worker: props.sweep === 'band' ? sweepWorker(context) : fabricWorker(context),
-      shares: microBatches.map((microBatch) => shareOf(band, program, microBatch, batch.samples, slabTokens)),
+      shares: microBatches.map((microBatch) => shareOf(band, program, microBatch, batch)),
       countersOf: counters(layout.counts, band.id),
     };
   });
-  const localsOf = (op: 'forward' | 'delta', linear: number): readonly LocalStep[] =>
-    program.passes.find((pass): pass is Extract<PassStep, { op: 'forward' | 'delta' }> => pass.op === op && pass.linear === linear)?.locals ?? [];
-  const behindForward = program.linears.map((_, i) => localsOf('forward', i)), behindDelta = program.linears.map((_, i) => localsOf('delta', i));
-  const entry = program.passes[0];
-  assert(entry?.op === 'input' || entry?.op === 'gather', 'a program begins with its input');
+  const attention = program.attentions.length === 0 ? null : attentionWorker({ program, arena, batch, microBatches, thread: props.thread, kernels });
   floats(memory, arena.ones, slabTokens).fill(1);
 
-  const linearOf = (number: number): LinearPlan => {
-    const linear = program.linears[number];
-    assert(linear !== undefined, `linear ${number} is in the program`);
-    return linear;
+  const streamedOf = (pass: Streaming): StreamedPlan => {
+    const plan = program.streamed[pass.streamed];
+    assert(plan !== undefined, `streamed layer ${pass.streamed} is in the program`);
+    return plan;
   };
-  const blockOf = (blocks: readonly BlockPlan[], number: number): BlockPlan => {
-    const block = blocks[number];
-    assert(block !== undefined, `block ${number} exists`);
-    return block;
+  const blocksOf = (pass: Streaming): readonly BlockPlan[] => (pass.op === 'delta' ? streamedOf(pass).deltaBlocks : streamedOf(pass).forwardBlocks);
+
+  const linear = (worker: BandWorker, share: Share, counts: Float64Array, op: Streaming['op'], plan: LinearPlan, block: BlockPlan, slot: number): void => {
+    worker[op](share, plan, block, slot);
+    (op === 'forward' ? countForward : op === 'delta' ? countDelta : countGradient)(counts, program, share, plan, block);
+  };
+  const norm = (worker: BandWorker, share: Share, counts: Float64Array, op: Streaming['op'], plan: NormPlan, slot: number): void => {
+    if (op === 'forward') {
+      worker.norm(share, plan, slot);
+      countNorm(counts, program, share, plan);
+    } else if (op === 'delta') {
+      worker.normDelta(share, plan, slot);
+      countNormDelta(counts, program, share, plan);
+    } else {
+      worker.normGradient(share, plan, slot);
+      countNormGradient(counts, program, share, plan);
+    }
+  };
+  const scatter = (band: BandPlan, share: Share, pass: Extract<PassStep, { op: 'scatter' }>): void => {
+    const features = program.model.layers[pass.layer]?.features ?? 0;
+    const bytes = slabTokens * nodeWidth(features, nodeAlign) * 4;
+    for (let p = 0; p < share.slabs; p++) kernels.turn(band.scatter + p * bytes, bufferAt(band, pass.buffer) + p * features * panelRowBytes, features);
   };
 
-  const work = ({ band, worker }: BandAtWork, share: Share, counts: Float64Array, message: TileCommand): void => {
-    const locals = (steps: readonly LocalStep[]): void => {
-      for (const step of steps) {
-        worker.local(share, step);
-        countLocal(counts, program, share, step);
+  const work = ({ band, worker }: BandAtWork, share: Share, counts: Float64Array, pass: PassStep, message: TileCommand): void => {
+    switch (pass.op) {
+      case 'forward':
+      case 'gradient':
+      case 'delta': {
+        const plan = streamedOf(pass), blocks = blocksOf(pass), block = blocks[message.block];
+        assert(block !== undefined, `block ${message.block} exists`);
+        if (plan.kind === 'linear') linear(worker, share, counts, pass.op, plan, block, message.slot);
+        else norm(worker, share, counts, pass.op, plan, message.slot);
+        if (message.block < blocks.length - 1) return;
+        break;
       }
-    };
-    switch (message.type) {
-      case 'tile.enter':
-        locals(entry.locals);
-        return;
-      case 'tile.forward': {
-        const linear = linearOf(message.linear), block = blockOf(linear.forwardBlocks, message.block);
-        worker.forward(share, linear, block, message.slot);
-        countForward(counts, program, share, linear, block);
-        if (message.block === linear.forwardBlocks.length - 1) locals(behindForward[message.linear] ?? []);
-        return;
+      case 'attention':
+      case 'attentionDelta': {
+        const plan = program.attentions[pass.attention];
+        assert(plan !== undefined, `attention ${pass.attention} is in the program`);
+        (pass.op === 'attention' ? countAttention : countAttentionDelta)(counts, program, batch, share, plan);
+        break;
       }
-      case 'tile.gradient': {
-        const linear = linearOf(message.linear), block = blockOf(linear.forwardBlocks, message.block);
-        worker.gradient(share, linear, block, message.slot);
-        countGradient(counts, program, share, linear, block);
-        return;
-      }
-      case 'tile.delta': {
-        const linear = linearOf(message.linear), block = blockOf(linear.deltaBlocks, message.block);
-        worker.delta(share, linear, block, message.slot);
-        countDelta(counts, program, share, linear, block);
-        if (message.block === linear.deltaBlocks.length - 1) locals(behindDelta[message.linear] ?? []);
-        return;
-      }
-      case 'tile.scatter': {
-        const features = program.buffers[entry.buffer]?.features ?? 0;
-        const bytes = slabTokens * nodeWidth(features, nodeAlign) * 4;
-        for (let p = 0; p < share.slabs; p++) kernels.turn(band.scatter + p * bytes, bufferAt(band, entry.buffer) + p * panelStride(program, entry.buffer), features);
-        return;
-      }
+      case 'scatter':
+        scatter(band, share, pass);
+        break;
+      case 'input':
+      case 'gather':
+      case 'locals':
+        break;
       default:
-        message satisfies never;
+        pass satisfies never;
+    }
+    for (const step of pass.locals) {
+      worker.local(share, step);
+      countLocal(counts, program, share, step);
     }
   };
 
   return (ctx) => ({
     receive(message) {
+      const pass = program.passes[message.pass];
+      assert(pass !== undefined, `pass ${message.pass} is in the program`);
+      if (pass.op === 'attention' || pass.op === 'attentionDelta') {
+        const plan = program.attentions[pass.attention];
+        assert(attention !== null && plan !== undefined, `attention ${pass.attention} is in the program`);
+        attention[pass.op === 'attention' ? 'forward' : 'delta'](message.microBatch, plan);
+      }
       for (const atWork of bands) {
         const share = atWork.shares[message.microBatch];
         assert(share !== undefined, `micro-batch ${message.microBatch} is in the deal`);
-        if (share.slabs > 0) work(atWork, share, atWork.countersOf(message.step), message);
+        if (share.slabs > 0) work(atWork, { ...share, step: message.step, evaluate: message.evaluate === 1 }, atWork.countersOf(message.step), pass, message);
       }
       ctx.reply({ type: 'tile.done' });
     },

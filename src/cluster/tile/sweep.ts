@@ -6,21 +6,27 @@
  * The panels of a buffer lie one behind the other, [slab][feature][32], and a tile is a view (its features × its tokens) of
  * them; so a travelling sum needs no message inside a band. Not here: counting (host.ts), order of blocks (the coordinator).
  */
+import type { LinearPlan } from '../../compiler/program.js';
 import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { floats, words } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { bufferAt, nodeWidth, panelStride, type BandContext, type BandWorker } from './band.js';
+import { dropoutKeys, elementwise, firstTokenOf, placeOf } from './locals.js';
+import { sweepNorms } from './sweep-norm.js';
 
 export const sweepWorker = (context: BandContext): BandWorker => {
-  const { program, arena, band, kernels: k, memory } = context;
+  const { program, arena, band, batch, seed, kernels: k, memory } = context;
   const slotAt = (slot: number): number => {
     const address = arena.weightSlots[slot];
     assert(address !== undefined, `weight slot ${slot} exists`);
     return address;
   };
-  const featuresOf = (buffer: number): number => program.buffers[buffer]?.features ?? 0;
+  const featuresOf = (layer: number): number => program.model.layers[layer]?.features ?? 0;
+  const rotaryOf = new Map(arena.rotary.map((tables) => [tables.layer, tables]));
 
   return {
+    ...sweepNorms(context),
+
     forward(share, linear, block, slot) {
       const packed = slotAt(slot);
       const out = bufferAt(band, linear.y, block.first), stride = panelStride(program, linear.y);
@@ -31,46 +37,78 @@ export const sweepWorker = (context: BandContext): BandWorker => {
     delta(share, linear, block, slot) {
       assert(linear.dx !== null, 'a delta block has a place to go');
       const out = bufferAt(band, linear.dx, block.first);
-      // dx may be a scratch buffer wider than this layer's inputs: its panels lie as far apart as the inputs need.
-      const stride = linear.inputs * panelRowBytes;
-      k.linear(out, stride, bufferAt(band, linear.y), panelStride(program, linear.y), slotAt(slot), linear.outputs, block.count, share.slabs);
+      // dx and dy may be a scratch buffer wider than this layer: its panels lie as far apart as the layer needs.
+      k.linear(out, linear.inputs * panelRowBytes, bufferAt(band, linear.dy), linear.outputs * panelRowBytes, slotAt(slot), linear.outputs, block.count, share.slabs);
     },
 
     gradient(share, linear, block, slot) {
-      const width = nodeWidth(block.count, nodeAlign);
       const dst = band.gradients[slot];
       assert(dst !== undefined, `gradient slot ${slot} exists`);
-      const dy = bufferAt(band, linear.y, block.first), stride = panelStride(program, linear.y);
+      if (linear.tied) {
+        tiedGradient(share, linear, block, dst);
+        return;
+      }
+      const width = nodeWidth(block.count, nodeAlign);
+      const dy = bufferAt(band, linear.dy, block.first), stride = linear.outputs * panelRowBytes;
       for (let p = 0; p < share.slabs; p++) k.turn(band.turned + p * slabTokens * width * 4, dy + p * stride, block.count);
       const rowBytes = width * 4;
       const nodeBytes = (linear.inputs + (linear.bias === null ? 0 : 1)) * rowBytes;
-      k.gradient(dst, nodeBytes, band.stack, bufferAt(band, linear.x), panelStride(program, linear.x), band.turned, linear.inputs, width, share.slabs, share.firstSlab, share.lastTokens);
-      if (linear.bias !== null) {
-        k.gradient(dst + linear.inputs * rowBytes, nodeBytes, band.stack, arena.ones, 0, band.turned, 1, width, share.slabs, share.firstSlab, share.lastTokens);
-      }
+      const tree = [share.slabs, share.firstLeaf, share.slabsPerSample, share.lastTokens] as const;
+      k.gradient(dst, nodeBytes, band.stack, bufferAt(band, linear.x), panelStride(program, linear.x), band.turned, linear.inputs, width, ...tree);
+      if (linear.bias !== null) k.gradient(dst + linear.inputs * rowBytes, nodeBytes, band.stack, arena.ones, 0, band.turned, 1, width, ...tree);
     },
 
     local(share, step) {
+      const features = featuresOf(step.layer);
       switch (step.op) {
         case 'relu':
-          k.relu(bufferAt(band, step.y), bufferAt(band, step.x), share.slabs * featuresOf(step.x) * slabTokens);
-          return;
         case 'gelu':
-          k.gelu(bufferAt(band, step.y), bufferAt(band, step.x), share.slabs * featuresOf(step.x) * slabTokens);
-          return;
+        case 'add':
         case 'reluDelta':
-          k.reluDelta(bufferAt(band, step.dst), bufferAt(band, step.d), bufferAt(band, step.y), share.slabs * featuresOf(step.y) * slabTokens);
-          return;
         case 'geluDelta':
-          k.geluDelta(bufferAt(band, step.dst), bufferAt(band, step.d), bufferAt(band, step.x), share.slabs * featuresOf(step.x) * slabTokens);
+          elementwise(k, step, (buffer) => bufferAt(band, buffer), share.slabs * features * slabTokens);
           return;
+        case 'swiglu':
+        case 'swigluDelta': {
+          const half = features * panelRowBytes;
+          for (let p = 0; p < share.slabs; p++) {
+            const gate = bufferAt(band, step.x) + 2 * p * half;
+            if (step.op === 'swiglu') k.swiglu(bufferAt(band, step.y) + p * half, gate, gate + half, features * slabTokens);
+            else {
+              const dst = bufferAt(band, step.dst) + 2 * p * half;
+              k.swigluDelta(dst, dst + half, bufferAt(band, step.d) + p * half, gate, gate + half, features * slabTokens);
+            }
+          }
+          return;
+        }
+        case 'dropout': {
+          if (share.evaluate) {
+            if (step.x !== step.y) k.copy(bufferAt(band, step.y), bufferAt(band, step.x), share.slabs * features * panelRowBytes);
+            return;
+          }
+          const { key0, key1, threshold, scale } = dropoutKeys(seed, share.step, step);
+          for (let p = 0; p < share.slabs; p++) {
+            const at = p * features * panelRowBytes;
+            k.dropout(bufferAt(band, step.y) + at, bufferAt(band, step.x) + at, features, 0, firstTokenOf(batch, share.firstSlab + p), key0, key1, threshold, scale);
+          }
+          return;
+        }
+        case 'rotary': {
+          const tables = rotaryOf.get(step.layer);
+          assert(tables !== undefined, 'rotary positions have their angles');
+          for (let p = 0; p < share.slabs; p++) {
+            const at = placeOf(batch, share.firstSlab + p) * step.headSize * 2;
+            k.rotary(bufferAt(band, step.x) + p * features * panelRowBytes, step.heads + step.kvHeads, step.headSize, tables.cos + at, tables.sin + at, step.direction);
+          }
+          return;
+        }
         case 'loss': {
-          const [max, sum, chunk, xl, loss] = [0, 1, 2, 3, 4].map((row) => band.softmax + row * panelRowBytes) as [number, number, number, number, number];
+          const [max, sum, chunk, xl, loss] = [0, 1, 2, 3, 4].map((row) => band.rows + row * panelRowBytes) as [number, number, number, number, number];
           const factor = floats(memory, band.factor, 1)[0] as number;
           for (let p = 0; p < share.slabs; p++) {
             const x = bufferAt(band, step.x) + p * panelStride(program, step.x);
             const labels = band.labels + p * panelRowBytes;
-            const tokens = p === share.slabs - 1 ? share.lastTokens : slabTokens;
+            const tokens = share.tokensOf[p] ?? 0;
             floats(memory, max, slabTokens).fill(-Infinity);
             k.clear(sum, 2 * panelRowBytes);
             k.softmaxMax(max, x, step.classes);
@@ -87,6 +125,16 @@ export const sweepWorker = (context: BandContext): BandWorker => {
       }
     },
   };
+
+  /** Rows of the node are the table's: the outputs of the block, each over all inputs. */
+  function tiedGradient(share: Parameters<BandWorker['gradient']>[0], linear: LinearPlan, block: { readonly first: number; readonly count: number }, dst: number): void {
+    const width = nodeWidth(linear.inputs, nodeAlign);
+    const x = bufferAt(band, linear.x), stride = linear.inputs * panelRowBytes;
+    // The turned activations serve all blocks of the layer, which follow each other.
+    if (block.first === 0) for (let p = 0; p < share.slabs; p++) k.turn(band.turned + p * slabTokens * width * 4, x + p * stride, linear.inputs);
+    k.gradient(dst, block.count * width * 4, band.stack, bufferAt(band, linear.dy, block.first), linear.outputs * panelRowBytes, band.turned, block.count, width,
+      share.slabs, share.firstLeaf, share.slabsPerSample, share.lastTokens);
+  }
 };
 
 /** xl[t] = the logit of token t's label, 0 where it is masked. */

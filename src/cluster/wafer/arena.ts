@@ -7,10 +7,11 @@
  * thread gets an equal run of all wafers' slabs. Neither bands nor threads show in a bit. Not here: MemoryX's memories.
  */
 import type { Program } from '../../compiler/program.js';
+import type { LayerOf } from '../../model/graph.js';
 import { gradientScratchBytes, nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import type { MemoryPlan } from '../../tensor/shared-memory.js';
 import { roundUp } from '../../util/units.js';
-import { dealBatch, type BatchShape } from '../deal.js';
+import { dealBatch, slabsOfSample, type BatchShape } from '../deal.js';
 import { blockShape, nodesOfBand } from '../gradient-nodes.js';
 import type { ArenaPlan, BandPlan } from '../layout.js';
 
@@ -20,12 +21,21 @@ export const gradientSlots = 3;
 
 type Slabs = Pick<BandPlan, 'wafer' | 'thread' | 'firstSlab' | 'slabs'>;
 
-/** Every thread's equal run of all wafers' slabs, cut where a wafer ends. */
-export const cutBands = (slabsPerWafer: number, numCsx: number, threads: number): Slabs[] => {
+/** Whole samples a thread are worth a load that is uneven by this share. */
+const unevenMax = 1 / 16;
+
+/**
+ * Every thread's equal run of all wafers' slabs, cut where a wafer ends; between samples rather than inside one where that leaves threads
+ * evenly loaded, since a sample's attention then needs nobody else.
+ */
+export const cutBands = (slabsPerWafer: number, numCsx: number, threads: number, slabsOfSample = 1): Slabs[] => {
   const bands: Slabs[] = [];
-  const all = numCsx * slabsPerWafer;
+  const all = numCsx * slabsPerWafer, samples = all / slabsOfSample;
+  const whole = Math.ceil(samples / threads) * threads <= samples * (1 + unevenMax);
+  const together = whole ? slabsOfSample : 1;
   for (let slab = 0; slab < all; slab++) {
-    const wafer = Math.floor(slab / slabsPerWafer), thread = Math.floor(((slab + 0.5) / all) * threads);
+    const unit = Math.floor(slab / together) * together + together / 2;
+    const wafer = Math.floor(slab / slabsPerWafer), thread = Math.floor((unit / all) * threads);
     const last = bands[bands.length - 1];
     if (last !== undefined && last.wafer === wafer && last.thread === thread) bands[bands.length - 1] = { ...last, slabs: last.slabs + 1 };
     else bands.push({ wafer, thread, firstSlab: slab - wafer * slabsPerWafer, slabs: 1 });
@@ -33,31 +43,48 @@ export const cutBands = (slabsPerWafer: number, numCsx: number, threads: number)
   return bands;
 };
 
+/** Rows of travelling sums that a band needs at once. */
+const rowsOfBand = 10;
+
+/** Layers whose tables of angles are the same share them. */
+const sameRotary = (a: LayerOf<'rotary'>, b: LayerOf<'rotary'>): boolean => a.headSize === b.headSize && a.theta === b.theta && JSON.stringify(a.scaling) === JSON.stringify(b.scaling);
+
+/** One head at a time: exponentials, their deltas and both turned [places][32], dK and dV of a key–value head, one panel and three rows. */
+const attentionScratchBytes = (program: Program, slabs: number): number => {
+  const headSize = Math.max(...program.attentions.map((attention) => attention.headSize));
+  return (4 * slabs * slabTokens + 2 * slabs * headSize + headSize + 3) * panelRowBytes;
+};
+
 /** Lays the arena out; `plan` then makes the memory. @throws DoesNotFit beyond 4 GiB */
 export const planArena = (program: Program, batch: BatchShape, threads: number, fabricFloats: number, plan: MemoryPlan): ArenaPlan => {
   const start = plan.bytes;
   const times = (n: number, bytes: number): number[] => Array.from({ length: n }, () => plan.reserve(bytes));
-  const weights = times(program.linears.length === 0 ? 0 : weightSlots, program.blockFloatsMax * 4);
-  const ones = plan.reserve(panelRowBytes);
-  const lossLeaves = plan.reserve(Math.ceil(batch.samples / slabTokens) * 4);
-  const shapes = program.linears.flatMap((linear) => linear.forwardBlocks.map((_, b) => blockShape(linear, b)));
+  const weights = times(program.streamed.length === 0 ? 0 : weightSlots, program.blockFloatsMax * 4);
+  const ones = plan.reserve(panelRowBytes), zeros = plan.reserve(panelRowBytes);
+  const together = slabsOfSample(batch);
+  const microBatches = dealBatch(batch);
+  const lossLeaves = plan.reserve(microBatches.reduce((sum, microBatch) => sum + microBatch.count, 0) * 4);
+  const places = together * slabTokens;
+  const rotary = program.model.layers.flatMap((layer) => (layer.kind === 'rotary' ? [layer] : [])).map((layer, _, all) => ({ layer, first: all.find((other) => sameRotary(layer, other)) ?? layer }));
+  const tables = new Map(rotary.filter(({ layer, first }) => layer === first).map(({ layer }) => [layer.id, { cos: plan.reserve(places * layer.headSize * 2), sin: plan.reserve(places * layer.headSize * 2) }]));
+  const attention = program.attentions.length === 0 ? [] : times(threads, attentionScratchBytes(program, together));
+  const shapes = program.streamed.flatMap((streamed) => streamed.forwardBlocks.map((_, b) => blockShape(streamed, b)));
   const widthMax = Math.max(nodeAlign, ...shapes.map((shape) => shape.width)), nodeBytesMax = Math.max(0, ...shapes.map((shape) => shape.nodeBytes));
   const entry = program.passes[0];
   const scattered = program.passes.some((pass) => pass.op === 'scatter') && entry !== undefined && 'buffer' in entry ? roundUp(program.buffers[entry.buffer]?.features ?? 0, nodeAlign) : 0;
-  const microBatches = dealBatch(batch);
 
   let activationBytes = 0;
-  const bands = cutBands(program.slabs, batch.numCsx, threads).map((run, id): BandPlan => {
+  const bands = cutBands(program.slabs, batch.numCsx, threads, together).map((run, id): BandPlan => {
     const before = plan.bytes;
     const buffers = program.buffers.map((buffer) => plan.reserve(run.slabs * buffer.features * panelRowBytes));
     activationBytes += plan.bytes - before;
-    const partial = { ...run, id, buffers, labels: 0, factor: 0, softmax: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0 };
-    const nodes = Math.max(1, ...microBatches.map((microBatch) => nodesOfBand(partial, microBatch).length));
+    const partial = { ...run, id, buffers, labels: 0, factor: 0, rows: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0 };
+    const nodes = Math.max(1, ...microBatches.map((microBatch) => nodesOfBand(partial, microBatch, together).length));
     return {
       ...partial,
       labels: plan.reserve(run.slabs * panelRowBytes),
       factor: plan.reserve(4),
-      softmax: plan.reserve(5 * panelRowBytes),
+      rows: plan.reserve(rowsOfBand * panelRowBytes),
       turned: plan.reserve(run.slabs * slabTokens * widthMax * 4),
       stack: plan.reserve(gradientScratchBytes(widthMax, run.slabs)),
       gradients: times(gradientSlots, nodes * nodeBytesMax),
@@ -65,5 +92,8 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
       fabric: fabricFloats === 0 ? 0 : plan.reserve(fabricFloats * 4),
     };
   });
-  return { bytes: plan.bytes - start, weightSlots: weights, ones, lossLeaves, bands, activationBytes };
+  return {
+    bytes: plan.bytes - start, weightSlots: weights, ones, zeros, lossLeaves, bands, activationBytes, attention,
+    rotary: rotary.map(({ layer, first }) => ({ layer: layer.id, cos: tables.get(first.id)?.cos ?? 0, sin: tables.get(first.id)?.sin ?? 0 })),
+  };
 };

@@ -9,7 +9,7 @@ import type { Behavior } from '../../actor/behavior.js';
 import { createKernels } from '../../kernels/load.js';
 import { count, counters } from '../../trace/counts.js';
 import { assert } from '../../util/errors.js';
-import { dealBatch } from '../deal.js';
+import { dealBatch, slabsOfSample } from '../deal.js';
 import { blockShape, nodesOfWafer } from '../gradient-nodes.js';
 import type { ClusterLayout } from '../layout.js';
 import { followMerges } from '../reduce.js';
@@ -26,14 +26,14 @@ export const wafers = (props: WaferProps): Behavior<WaferCommand, WaferReply> =>
   const { bands } = layout.arena;
   const kernels = createKernels(layout.kernels, layout.arenaMemory);
   const microBatches = dealBatch(layout.batch);
-  const atWork = props.wafers.map(({ wafer, counter }) => ({ countersOf: counters(layout.counts, counter), found: microBatches.map((microBatch) => nodesOfWafer(bands, wafer, microBatch)) }));
+  const atWork = props.wafers.map(({ wafer, counter }) => ({ countersOf: counters(layout.counts, counter), found: microBatches.map((microBatch) => nodesOfWafer(bands, wafer, microBatch, slabsOfSample(layout.batch))) }));
 
   return (ctx) => ({
     receive(message) {
-      const linear = layout.program.linears[message.linear];
-      assert(linear !== undefined, 'the block is in the program');
-      const shape = blockShape(linear, message.block);
-      const elements = shape.rows * (linear.forwardBlocks[message.block]?.count ?? 0);
+      const streamed = layout.program.streamed[message.streamed];
+      assert(streamed !== undefined, 'the block is in the program');
+      const shape = blockShape(streamed, message.block);
+      const { elements } = shape;
       for (const { countersOf, found } of atWork) {
         const here = found[message.microBatch], counts = countersOf(message.step);
         if (here === undefined || here.nodes.length === 0) continue;

@@ -42,7 +42,7 @@ export const i32 = {
   eqz: (a: Int): I32 => expr('i32', int(a), [0x45]),
   eq: int2(0x46), ne: int2(0x47), lt_s: int2(0x48), lt_u: int2(0x49), gt_s: int2(0x4a), ge_s: int2(0x4e), ge_u: int2(0x4f),
   add: int2(0x6a), sub: int2(0x6b), mul: int2(0x6c), div_u: int2(0x6e), rem_u: int2(0x70),
-  and: int2(0x71), or: int2(0x72), shl: int2(0x74), shr_u: int2(0x76),
+  and: int2(0x71), or: int2(0x72), xor: int2(0x73), shl: int2(0x74), shr_u: int2(0x76),
   /** a < b ? a : b, signed. */
   min_s: (a: I32, b: I32): I32 => expr('i32', a.code, b.code, a.code, b.code, [0x48, 0x1b]),
 };
@@ -75,8 +75,16 @@ export const i32x4 = {
   const: (value: number): V128 => expr('v128', simd(12), int32(value), int32(value), int32(value), int32(value)),
   lanes: (a: number, b: number, c: number, d: number): V128 => expr('v128', simd(12), int32(a), int32(b), int32(c), int32(d)),
   splat: (a: Int): V128 => expr('v128', int(a), simd(0x11)),
-  eq: lanes2(0x37), lt_s: lanes2(0x39), gt_s: lanes2(0x3b), ge_s: lanes2(0x3f),
+  eq: lanes2(0x37), lt_s: lanes2(0x39), gt_s: lanes2(0x3b), ge_s: lanes2(0x3f), ge_u: lanes2(0x40),
   shl: shift(0xab), shr_s: shift(0xac), shr_u: shift(0xad), add: lanes2(0xae), sub: lanes2(0xb1),
+};
+
+/** Two 64-bit lanes. */
+export const i64x2 = {
+  /** The products of lanes 0 and 1, 64 bits each, unsigned. */
+  extmul_low_i32x4_u: lanes2(0xde),
+  /** Those of lanes 2 and 3. */
+  extmul_high_i32x4_u: lanes2(0xdf),
 };
 
 export const f32x4 = {

@@ -1,13 +1,13 @@
 /**
- * The twins of activations.ts and softmax.ts, one element at a time (docs/numerics.md §3, §4). Not here: exp, log, tanh (../functions.ts).
+ * The twins of activations.ts and softmax.ts, one element at a time (docs/numerics.md §3, §4). Not here: exp, log, tanh, erf (../functions.ts).
  */
-import { expF32, logF32, tanhF32 } from '../functions.js';
+import { erfF32, expF32, logF32, tanhF32 } from '../functions.js';
 import { geluConstants } from '../gelu.js';
 import { chunkFeatures, slabTokens, type Kernels } from '../types.js';
 import { at, type View } from './view.js';
 
 const f = Math.fround;
-const { c, a, a3 } = geluConstants;
+const { c, a, a3, rootHalf, density } = geluConstants;
 
 const geluInner = (x: number): number => f(c * f(x + f(a * f(f(x * x) * x))));
 const relu = (x: number): number => (x > 0 ? x : Number.isNaN(x) ? NaN : 0);
@@ -20,7 +20,20 @@ const geluDelta = (d: number, x: number): number => {
   return f(d * f(f(0.5 * f(1 + th)) + f(f(f(0.5 * x) * s) * g)));
 };
 
-type ActivationTwins = Pick<Kernels, 'relu' | 'reluDelta' | 'gelu' | 'geluDelta' | 'softmaxMax' | 'softmaxExp' | 'softmaxDelta' | 'softmaxLoss' | 'lossLeaf'>;
+const erfShifted = (x: number): number => f(1 + erfF32(f(x * rootHalf)));
+const geluErf = (x: number): number => f(f(0.5 * x) * erfShifted(x));
+const geluErfDelta = (d: number, x: number): number =>
+  f(d * f(f(0.5 * erfShifted(x)) + f(x * f(density * expF32(f(-0.5 * f(x * x)))))));
+
+const sigmoid = (g: number): number => f(1 / f(1 + expF32(-g)));
+const swiglu = (g: number, u: number): number => f(f(g * sigmoid(g)) * u);
+const upDelta = (d: number, g: number): number => f(d * f(g * sigmoid(g)));
+const gateDelta = (d: number, g: number, u: number): number => {
+  const s = sigmoid(g);
+  return f(f(d * u) * f(s * f(1 + f(g * f(1 - s)))));
+};
+
+type ActivationTwins = Pick<Kernels, 'relu' | 'reluDelta' | 'gelu' | 'geluDelta' | 'geluErf' | 'geluErfDelta' | 'swiglu' | 'swigluDelta' | 'softmaxMax' | 'softmaxExp' | 'softmaxDelta' | 'softmaxLoss' | 'lossLeaf'>;
 
 export const activationTwins = ({ floats: F, words: I }: View): ActivationTwins => {
   const each = (dst: number, count: number, value: (i: number) => number): void => {
@@ -31,6 +44,16 @@ export const activationTwins = ({ floats: F, words: I }: View): ActivationTwins 
     reluDelta: (dst, d, y, count) => each(dst, count, (i) => reluDelta(F[at(d) + i]!, F[at(y) + i]!)),
     gelu: (dst, src, count) => each(dst, count, (i) => gelu(F[at(src) + i]!)),
     geluDelta: (dst, d, x, count) => each(dst, count, (i) => geluDelta(F[at(d) + i]!, F[at(x) + i]!)),
+    geluErf: (dst, src, count) => each(dst, count, (i) => geluErf(F[at(src) + i]!)),
+    geluErfDelta: (dst, d, x, count) => each(dst, count, (i) => geluErfDelta(F[at(d) + i]!, F[at(x) + i]!)),
+    swiglu: (dst, gate, up, count) => each(dst, count, (i) => swiglu(F[at(gate) + i]!, F[at(up) + i]!)),
+    swigluDelta(dGate, dUp, d, gate, up, count) {
+      for (let i = 0; i < count; i++) {
+        const [own, g, u] = [F[at(d) + i]!, F[at(gate) + i]!, F[at(up) + i]!];
+        F[at(dGate) + i] = gateDelta(own, g, u);
+        F[at(dUp) + i] = upDelta(own, g);
+      }
+    },
 
     softmaxMax(max, x, classes) {
       for (let t = 0; t < slabTokens; t++) {

@@ -6,9 +6,13 @@
 import type { Kernels } from '../types.js';
 import { activationTwins } from './activations.js';
 import { attentionTwins } from './attention.js';
+import { dropoutTwins } from './dropout.js';
 import { linearTwins } from './linear.js';
 import { moveTwins } from './moves.js';
+import { normTwins } from './norms.js';
 import { optimizerTwins } from './optimizers.js';
+import { rotaryTwins } from './rotary.js';
+import { squareTwins } from './squares.js';
 import { viewOf } from './view.js';
 
 /** A width that no build has: nothing but the layout of packed blocks may depend on it. */
@@ -16,5 +20,8 @@ export const twinPackWidth = 3;
 
 export const createTwin = (memory: WebAssembly.Memory, packWidth = twinPackWidth): Kernels => {
   const view = viewOf(memory);
-  return { packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...attentionTwins(view), ...optimizerTwins(view) };
+  return {
+    packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...attentionTwins(view), ...normTwins(view), ...rotaryTwins(view),
+    ...dropoutTwins(view), ...squareTwins(view), ...optimizerTwins(view),
+  };
 };

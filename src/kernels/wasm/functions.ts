@@ -1,12 +1,12 @@
 /**
- * exp, log and tanh on four lanes: the operations of ../functions.ts in the same order.
+ * exp, log, tanh and erf on four lanes: the operations of ../functions.ts in the same order.
  *
  * Each takes a value and returns a local with the result; selections by masks stand where the scalar version branches.
  * Not here: constants and bounds (../functions.ts), loops over memory (activations.ts, softmax.ts).
  */
 import { f32x4, i32x4, v128, type V128 } from '../assembler/expressions.js';
 import type { FunctionBuilder, Local } from '../assembler/function.js';
-import { expConstants, logConstants, tanhConstants } from '../functions.js';
+import { erfConstants, expConstants, logConstants, tanhConstants } from '../functions.js';
 
 type Lanes = Local<'v128'>;
 const { add, sub, mul, div } = f32x4;
@@ -51,6 +51,19 @@ export const emitTanh = (f: FunctionBuilder, value: V128): Lanes => {
   const large = sub(one, div(f.lanes(2), add(mul(mantissa, powerOfTwo(f, k)), one)));
   const size = v128.bitselect(small, large, f32x4.lt(a, f.lanes(c.small)));
   return f.v128('tanh', v128.bitselect(x, size, f.lanesI32(0x80_00_00_00 | 0)));
+};
+
+export const emitErf = (f: FunctionBuilder, value: V128): Lanes => {
+  const c = erfConstants;
+  const x = f.v128('x', value);
+  const a = f.v128('a', f32x4.abs(x));
+  const z = f.v128('z', mul(a, a));
+  const small = f.v128('small', add(mul(horner(f, c.p, z), a), a));
+  const t = f.v128('t', sub(f32x4.pmin(a, f.lanes(c.max)), f.lanes(c.centre)));
+  const root = horner(f, c.q, t);
+  const square = f.v128('square', mul(root, root));
+  const size = v128.bitselect(small, sub(f.lanes(1), mul(square, square)), f32x4.lt(a, f.lanes(c.small)));
+  return f.v128('erf', v128.bitselect(x, size, f.lanesI32(0x80_00_00_00 | 0)));
 };
 
 export const emitLog = (f: FunctionBuilder, value: V128): Lanes => {

@@ -10,12 +10,17 @@ import { defineActivations } from './activations.js';
 import { defineAttention } from './attention.js';
 import { defineAttentionProducts } from './attention-products.js';
 import { shapes } from './build.js';
+import { defineDropout } from './dropout.js';
 import { defineEmbedding } from './embedding.js';
 import { defineGradient } from './gradient.js';
 import { defineLinear } from './linear.js';
+import { defineNormLeaves } from './norm-leaves.js';
+import { defineNorms } from './norms.js';
 import { defineOptimizers } from './optimizers.js';
 import { definePack } from './pack.js';
+import { defineRotary } from './rotary.js';
 import { defineSoftmax } from './softmax.js';
+import { defineSquares } from './squares.js';
 
 export type Width = '128' | '256';
 
@@ -33,7 +38,12 @@ export const buildModule = ({ width, salt = '', names = false }: { readonly widt
   defineSoftmax(m);
   defineAttentionProducts(m, shape);
   defineAttention(m);
+  defineNorms(m);
+  defineNormLeaves(m);
+  defineRotary(m);
+  defineDropout(m);
   defineEmbedding(m);
+  defineSquares(m);
   defineOptimizers(m);
   return m.bytes({ salt, names });
 };

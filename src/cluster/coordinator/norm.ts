@@ -1,0 +1,28 @@
+/** The global norm of a step's gradient and the factor that clips it (docs/numerics.md §6). Not here: the leaves (memoryx/). */
+import { floats } from '../../tensor/shared-memory.js';
+import type { ClusterLayout } from '../layout.js';
+import { squareLeafFloats } from '../layout.js';
+
+const f32 = Math.fround;
+
+/** The full binary tree over the leaves; an absent subtree hands its sibling through. Works in place. */
+const treeSum = (values: Float32Array): number => {
+  for (let count = values.length; count > 1; count = Math.ceil(count / 2)) {
+    for (let i = 0; i < count >> 1; i++) values[i] = (values[2 * i] as number) + (values[2 * i + 1] as number);
+    if (count % 2 === 1) values[count >> 1] = values[count - 1] as number;
+  }
+  return values[0] ?? 0;
+};
+
+/** √ of the sum over all parameters' leaves, and min(1, maxNorm / (norm + 1e-6)). */
+export const clipOf = (layout: ClusterLayout, maxNorm: number): { readonly norm: number; readonly clip: number } => {
+  let total = 0;
+  for (const { index, size } of layout.program.model.parameters) {
+    const place = layout.memoryX.parameters[index];
+    const memory = place && layout.memoryXMemories[place.memory];
+    if (place !== undefined && memory !== undefined) total = f32(total + treeSum(floats(memory, place.squares, Math.ceil(size / squareLeafFloats)).slice()));
+  }
+  const norm = f32(Math.sqrt(total));
+  const clip = f32(f32(maxNorm) / f32(norm + f32(1e-6)));
+  return { norm, clip: clip < 1 ? clip : 1 };
+};
