@@ -1,12 +1,12 @@
 /**
- * exp, log and tanh against f64: the stated bounds hold on a dense sample of the whole range, and special values come out as they must.
+ * exp, log, tanh and erf against f64: the stated bounds hold on a dense sample of the whole range, and special values come out as they must.
  *
  * The sample walks over the bit patterns of f32, so that every exponent and the denormals are visited alike. Math.exp, log and tanh of f64 stand for the
- * exact value: their own error is some 2^-29 of an f32 unit. Not here: the kernels' agreement with these (test/laws/kernels.test.ts).
+ * exact value, and for erf the series and the continued fraction below: their own error is some 2^-27 of an f32 unit or less. Not here: the kernels' agreement with these (test/laws/kernels.test.ts).
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expF32, logF32, tanhF32 } from '../../../src/kernels/functions.js';
+import { erfF32, expF32, logF32, tanhF32 } from '../../../src/kernels/functions.js';
 
 const bits = new DataView(new ArrayBuffer(4));
 const floatOf = (pattern: number): number => (bits.setUint32(0, pattern), bits.getFloat32(0));
@@ -15,6 +15,22 @@ const floatOf = (pattern: number): number => (bits.setUint32(0, pattern), bits.g
 const ulpAt = (value: number): number => {
   const exponent = Math.max(-126, Math.floor(Math.log2(Math.abs(value) || 2 ** -149)));
   return 2 ** (exponent - 23);
+};
+
+/** erf in f64: Abramowitz and Stegun 7.1.6 below 3, the continued fraction 7.1.14 above. */
+const erf = (x: number): number => {
+  const a = Math.abs(x), z = a * a;
+  if (a >= 3) {
+    let tail = 0;
+    for (let k = 60; k >= 1; k--) tail = k / 2 / (a + tail);
+    return Math.sign(x) * (1 - Math.exp(-z) / (Math.sqrt(Math.PI) * (a + tail)));
+  }
+  let term = x, sum = x;
+  for (let n = 1; Math.abs(term) > Math.abs(sum) * 2 ** -54; n++) {
+    term *= (2 * z) / (2 * n + 1);
+    sum += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-z) * sum;
 };
 
 interface Case {
@@ -46,6 +62,12 @@ const cases: readonly Case[] = [
     name: 'tanh', bound: 1.5, ours: tanhF32, exact: Math.tanh,
     ranges: [positive, negative, [0x3b_00_00_00, 0x41_20_00_00, 101]],
     special: [[NaN, NaN], [Infinity, 1], [-Infinity, -1], [0, 0], [-0, -0], [100, 1], [-100, -1], [2 ** -149, 2 ** -149], [-(2 ** -140), -(2 ** -140)]],
+  },
+  {
+    name: 'erf', bound: 1.75, ours: erfF32, exact: erf,
+    // The whole range, then densely where the polynomials meet and err most.
+    ranges: [positive, negative, [0x3e_00_00_00, 0x40_80_00_00, 101], [0x3f_7f_00_00, 0x3f_81_00_00, 1]],
+    special: [[NaN, NaN], [Infinity, 1], [-Infinity, -1], [0, 0], [-0, -0], [4, 1], [-100, -1], [2 ** -149, 2 ** -149]],
   },
 ];
 
