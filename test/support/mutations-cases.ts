@@ -8,7 +8,7 @@
 import fc from 'fast-check';
 import { model } from '../../src/model/build.js';
 import type { LayerSpec, Model } from '../../src/model/graph.js';
-import { embedding, features, gelu, linear, relu, tokens } from '../../src/model/layers.js';
+import { attention, block, dropout, embedding, features, gelu, layerNorm, linear, relu, residual, rmsNorm, rotary, sequence, swiglu, tokens } from '../../src/model/layers.js';
 import type { ReferenceBatch, ReferenceForward } from '../../src/reference/step.js';
 import { type Verdict, worstWithin } from '../../src/reference/compare.js';
 import { purposes, randomUnit, randomWord } from '../../src/util/prng.js';
@@ -32,10 +32,11 @@ export const caseOf = (m: Model, samples: number, seed: number, options: { reado
   const loss = m.layers[m.layers.length - 1];
   if (input === undefined || loss?.kind !== 'softmaxCrossEntropy') throw new Error('a case needs a whole model');
   const draw = (i: number, purpose: number, below: number): number => randomWord(seed, purposes.testData, i, 2, purpose) % below;
-  const inputs = input.kind === 'tokens' ? Int32Array.from({ length: samples * input.context }, (_, i) => draw(i, 1, input.vocabulary)) : stout(samples * input.features, 1, seed, 2);
-  const labels = Int32Array.from({ length: samples }, (_, t) => (masked && t > 0 && draw(t, 3, 8) === 0 ? -1 : draw(t, 4, loss.classes)));
+  const count = samples * m.tokensPerSample;
+  const inputs = input.kind === 'tokens' ? Int32Array.from({ length: count * input.context }, (_, i) => draw(i, 1, input.vocabulary)) : stout(count * input.features, 1, seed, 2);
+  const labels = Int32Array.from({ length: count }, (_, t) => (masked && t > 0 && draw(t, 3, 8) === 0 ? -1 : draw(t, 4, loss.classes)));
   const parameters = m.parameters.map((p) => stout(p.size, p.role === 'weight' ? scale / Math.sqrt(p.shape[0] as number) : p.role === 'bias' ? 0.1 * scale : 1, seed, 10 + p.index));
-  return { model: m, parameters, batch: { inputs, labels } };
+  return { model: m, parameters, batch: { inputs, labels, dropout: { seed, step: seed % 7 } } };
 };
 
 /** Two chunks of features, three slabs of samples (the last not full), smooth: no kink hides a fault. */
@@ -60,6 +61,40 @@ export const aModel = (): fc.Arbitrary<Model> => {
     }),
   );
 };
+
+/** Small transformers of every layer kind: one or two blocks, grouped heads, sequences shorter and longer than a slab. */
+export const aTransformer = (tokensMax = 40): fc.Arbitrary<Model> =>
+  fc
+    .record({
+      context: fc.integer({ min: 2, max: tokensMax }), vocabulary: fc.integer({ min: 2, max: 9 }), dim: fc.integer({ min: 1, max: 9 }), blocks: fc.integer({ min: 1, max: 2 }),
+      kvHeads: fc.integer({ min: 1, max: 2 }), group: fc.integer({ min: 1, max: 2 }), half: fc.integer({ min: 1, max: 3 }), turned: fc.boolean(), learned: fc.boolean(),
+      centered: fc.boolean(), inner: fc.constantFrom('tanh' as const, 'erf' as const, 'swiglu' as const), rate: fc.constantFrom(0, 0.25), tied: fc.boolean(),
+    })
+    .map((o) => {
+      const shape = { heads: o.kvHeads * o.group, kvHeads: o.kvHeads, headSize: 2 * o.half };
+      const norm = (): LayerSpec => (o.centered ? layerNorm() : rmsNorm());
+      const drop = (): LayerSpec[] => (o.rate === 0 ? [] : [dropout(o.rate)]);
+      const inside: LayerSpec[] = o.inner === 'swiglu' ? [linear(10), swiglu()] : [linear(7), gelu({ approximation: o.inner })];
+      const projected = linear((shape.heads + 2 * shape.kvHeads) * shape.headSize);
+      return model({
+        input: sequence(o),
+        layers: [
+          embedding({ dim: o.dim, ...(o.learned ? { positions: {} } : {}) }),
+          ...drop(),
+          ...Array.from({ length: o.blocks }, () =>
+            block([residual([norm(), projected, ...(o.turned ? [rotary(shape)] : []), attention(shape), linear(o.dim), ...drop()]), residual([norm(), ...inside, linear(o.dim, { bias: false }), ...drop()])]),
+          ),
+          norm(),
+          linear(o.vocabulary, o.tied ? { tied: true } : { bias: false }),
+        ],
+      });
+    });
+
+/** A case of a drawn transformer, of at most `samplesMax` sequences. */
+export const aTransformerCase = (samplesMax: number, tokensMax?: number): fc.Arbitrary<Case> =>
+  fc
+    .record({ model: aTransformer(tokensMax), samples: fc.integer({ min: 1, max: samplesMax }), seed: fc.nat(), masked: fc.boolean() })
+    .map(({ model: m, samples, seed, masked }) => caseOf(m, samples, seed, { masked }));
 
 export const aCase = (samplesMax: number, scales: readonly number[]): fc.Arbitrary<Case> =>
   fc

@@ -3,11 +3,14 @@
  *
  * It knows neither the kernels nor the oracle. Without a fault its results must lie within the oracle's bounds; with a fault they must not: that
  * is what shows that the bounds are no formality. Written for clearness and small sizes.
- * Not here: the optimizers' witness (mutations-update.ts), the data on which faults show (mutations-cases.ts).
+ * Not here: its arithmetic (witness-arithmetic.ts), a transformer's layers (witness-layers.ts), the optimizers' witness (mutations-update.ts), the data on which faults show (mutations-cases.ts).
  */
 import type { Model } from '../../src/model/graph.js';
 import type { ReferenceBatch } from '../../src/reference/step.js';
-import { purposes, randomWord } from '../../src/util/prng.js';
+import { bfloat16, exp, f, featureSum, fill, log, tokenSum } from './witness-arithmetic.js';
+import * as layers from './witness-layers.js';
+
+export { bfloat16 } from './witness-arithmetic.js';
 
 export type Fault =
   /** Term number `term` is left out of the sum of one element: of y (forward), of dx (delta) or of dw (gradient) of a linear layer. */
@@ -26,82 +29,10 @@ export interface Witness {
   readonly gradients: readonly Float32Array[];
 }
 
-const f = Math.fround;
-const word = new Float32Array(1);
-const bits = new Int32Array(word.buffer);
-
-/** `value` moved by `steps` representable numbers away from zero. */
-const moved = (value: number, steps: number): number => {
-  word[0] = value;
-  if (value !== 0 && Number.isFinite(value)) bits[0] = (bits[0] as number) + steps;
-  return word[0] as number;
-};
-
-/** Round to nearest even to 8 bits of significand. */
-export const bfloat16 = (value: number): number => {
-  word[0] = value;
-  const b = bits[0] as number;
-  bits[0] = (b + 0x7fff + ((b >>> 16) & 1)) & 0xffff0000;
-  return word[0] as number;
-};
-
-/** Elementary functions with an error of up to 1.5 ulp, drawn from the argument's bits: within the stated 2, and not the engine's best. */
-const rough = (of: (x: number) => number, x: number): number => {
-  word[0] = x;
-  const draw = randomWord(1, purposes.testData, bits[0] as number) % 3;
-  return moved(f(of(x)), draw - 1);
-};
-const exp = (x: number): number => (x === 0 ? 1 : rough(Math.exp, x));
-const tanh = (x: number): number => (Math.abs(x) > 9.1 ? Math.sign(x) : Math.max(-1, Math.min(1, rough(Math.tanh, x))));
-const log = (x: number): number => rough(Math.log, x);
-
-/** Chunks of 256 from +0, ascending; chunk sums ascending. */
-const featureSum = (n: number, term: (i: number) => number, dropped = -1): number => {
-  let sum = 0;
-  for (let first = 0; first < n; first += 256) {
-    let chunk = 0;
-    for (let i = first; i < Math.min(n, first + 256); i++) if (i !== dropped) chunk = f(chunk + term(i));
-    sum = first === 0 ? chunk : f(sum + chunk);
-  }
-  return sum;
-};
-
-/** Leaves of 32 tokens in the full binary tree; `term` gives the terms of a token, in order. */
-const tokenSum = (tokens: number, terms: (t: number) => readonly number[], droppedToken = -1, doubledSlab = -1): number => {
-  const leaf = (slab: number): number | null => {
-    let sum = 0, any = false;
-    for (let t = slab * 32; t < Math.min(tokens, slab * 32 + 32); t++) {
-      if (t === droppedToken) continue;
-      for (const term of terms(t)) {
-        sum = f(sum + term);
-        any = true;
-      }
-    }
-    return any ? (slab === doubledSlab ? f(sum + sum) : sum) : null;
-  };
-  const node = (first: number, width: number): number | null => {
-    if (first * 32 >= tokens) return null;
-    if (width === 1) return leaf(first);
-    const left = node(first, width / 2), right = node(first + width / 2, width / 2);
-    return left === null ? right : right === null ? left : f(left + right);
-  };
-  let width = 1;
-  while (width * 32 < tokens) width *= 2;
-  return node(0, width) ?? 0;
-};
-
-const gelu = (x: number): { readonly y: number; readonly slope: number } => {
-  const c = f(Math.sqrt(2 / Math.PI)), a = f(0.044715), a3 = f(3 * 0.044715);
-  const u = f(c * f(x + f(a * f(f(x * x) * x))));
-  const th = tanh(u), s = f(1 - f(th * th)), g = f(c * f(1 + f(a3 * f(x * x))));
-  return { y: f(f(0.5 * x) * f(1 + th)), slope: f(f(0.5 * f(1 + th)) + f(f(f(0.5 * x) * s) * g)) };
-};
-
-const fill = (size: number, of: (index: number) => number): Float32Array<ArrayBuffer> => Float32Array.from({ length: size }, (_, index) => of(index));
-
 /** The step in fp32 with at most one fault. `parameters` in graph order. */
 export const witnessStep = (model: Model, parameters: readonly Float32Array[], batch: ReferenceBatch, fault?: Fault): Witness => {
-  const samples = batch.labels.length;
+  const samples = batch.labels.length, T = model.tokensPerSample;
+  const norms = new Map<number, layers.WitnessNorm>();
   const activations: Float32Array[] = model.layers.map(() => new Float32Array(0));
   const deltas: Float32Array[] = model.layers.map(() => new Float32Array(0));
   const gradients: Float32Array[] = model.parameters.map((p) => new Float32Array(p.size));
@@ -122,14 +53,29 @@ export const witnessStep = (model: Model, parameters: readonly Float32Array[], b
     const before = layer.inputs[0] ?? 0, x = activations[before] as Float32Array, width = layer.features;
     let y: Float32Array = new Float32Array(0);
     if (layer.kind === 'features' || layer.kind === 'tokens') y = Float32Array.from(batch.inputs);
-    else if (layer.kind === 'embedding') y = fill(samples * width, (at) => parameter(layer.table)[(batch.inputs[Math.floor(at / layer.dim)] as number) * layer.dim + (at % layer.dim)] as number);
+    else if (layer.kind === 'embedding') {
+      const { dim, positions } = layer;
+      y = fill(samples * width, (at) => {
+        const row = parameter(layer.table)[(batch.inputs[Math.floor(at / dim)] as number) * dim + (at % dim)] as number;
+        return positions === null ? row : f(row + (parameter(positions)[(Math.floor(at / dim) % T) * dim + (at % dim)] as number));
+      });
+    }
     else if (layer.kind === 'relu') y = x.map((v) => (v > 0 ? v : 0));
-    else if (layer.kind === 'gelu') y = x.map((v) => gelu(v).y);
+    else if (layer.kind === 'gelu') y = x.map((v) => layers.gelu(v, layer.approximation).y);
+    else if (layer.kind === 'swiglu') y = layers.swiglu(x, width);
+    else if (layer.kind === 'norm') {
+      const made = layers.norm(layer, x, parameter(layer.weight), layer.bias === null ? null : parameter(layer.bias));
+      norms.set(layer.id, made);
+      y = made.y;
+    } else if (layer.kind === 'rotary') y = layers.rotary(layer, x, T, 1);
+    else if (layer.kind === 'attention') y = layers.attention(layer, x, T);
+    else if (layer.kind === 'dropout') y = layers.dropout(layer, x, batch.dropout).slice();
+    else if (layer.kind === 'add') y = x.map((v, at) => f(v + ((activations[layer.inputs[1] as number] as Float32Array)[at] as number)));
     else if (layer.kind === 'linear') {
       const w = parameter(layer.weight), n = layer.inFeatures;
       y = fill(samples * width, (at) => {
         const t = Math.floor(at / width), o = at % width;
-        const sum = featureSum(n, (i) => f((w[i * width + o] as number) * (x[t * n + i] as number)), dropped('forward', layer.id, at));
+        const sum = featureSum(n, (i) => f((w[layer.tied ? o * n + i : i * width + o] as number) * (x[t * n + i] as number)), dropped('forward', layer.id, at));
         return layer.bias === null ? sum : f(sum + (parameter(layer.bias)[o] as number));
       });
     } else {
@@ -147,7 +93,7 @@ export const witnessStep = (model: Model, parameters: readonly Float32Array[], b
         }
         losses[t] = label < 0 ? 0 : f(log(s) - f((row[label] as number) - max));
       }
-      loss = f(tokenSum(samples, (t) => ((batch.labels[t] as number) < 0 ? [] : [losses[t] as number]), -1, doubled(layer.id)) * factor);
+      loss = f(tokenSum(samples, T, (t) => ((batch.labels[t] as number) < 0 ? [] : [losses[t] as number]), -1, doubled(layer.id)) * factor);
       deltas[before] = spoil('deltas', before, delta);
     }
     activations[layer.id] = spoil('activations', layer.id, y);
@@ -155,27 +101,46 @@ export const witnessStep = (model: Model, parameters: readonly Float32Array[], b
 
   for (const layer of model.layers.toReversed()) {
     const before = layer.inputs[0] ?? 0, x = activations[before] as Float32Array, d = deltas[layer.id] as Float32Array, width = layer.features;
+    /** What passes by comes first: a residual stands behind its branch. */
+    const hand = (to: number, made: Float32Array): void => {
+      if (to === 0) return;
+      const met = deltas[to] as Float32Array;
+      deltas[to] = spoil('deltas', to, met.length === 0 ? made : met.map((v, at) => f(v + (made[at] as number))));
+    };
     if (layer.kind === 'linear') {
       const w = parameter(layer.weight), n = layer.inFeatures;
       gradients[layer.weight] = fill(n * width, (at) => {
-        const i = Math.floor(at / width), o = at % width;
-        return tokenSum(samples, (t) => [f((x[t * n + i] as number) * (d[t * width + o] as number))], dropped('gradient', layer.id, at), doubled(layer.id));
+        const i = layer.tied ? at % n : Math.floor(at / width), o = layer.tied ? Math.floor(at / n) : at % width;
+        return tokenSum(samples, T, (t) => [f((x[t * n + i] as number) * (d[t * width + o] as number))], dropped('gradient', layer.id, at), doubled(layer.id));
       });
-      if (layer.bias !== null) gradients[layer.bias] = fill(width, (o) => tokenSum(samples, (t) => [d[t * width + o] as number], -1, doubled(layer.id)));
+      if (layer.bias !== null) gradients[layer.bias] = fill(width, (o) => tokenSum(samples, T, (t) => [d[t * width + o] as number], -1, doubled(layer.id)));
       if (before > 0) {
-        deltas[before] = spoil('deltas', before, fill(samples * n, (at) => {
+        hand(before, fill(samples * n, (at) => {
           const t = Math.floor(at / n), i = at % n;
-          return featureSum(width, (o) => f((w[i * width + o] as number) * (d[t * width + o] as number)), dropped('delta', layer.id, at));
+          return featureSum(width, (o) => f((w[layer.tied ? o * n + i : i * width + o] as number) * (d[t * width + o] as number)), dropped('delta', layer.id, at));
         }));
       }
-    } else if (layer.kind === 'relu') deltas[before] = spoil('deltas', before, d.map((v, at) => ((activations[layer.id] as Float32Array)[at] as number) > 0 ? v : 0));
-    else if (layer.kind === 'gelu') deltas[before] = spoil('deltas', before, d.map((v, at) => f(v * gelu(x[at] as number).slope)));
+    } else if (layer.kind === 'relu') hand(before, d.map((v, at) => ((activations[layer.id] as Float32Array)[at] as number) > 0 ? v : 0));
+    else if (layer.kind === 'gelu') hand(before, d.map((v, at) => f(v * layers.gelu(x[at] as number, layer.approximation).slope)));
+    else if (layer.kind === 'swiglu') hand(before, layers.swigluDelta(d, x, width));
+    else if (layer.kind === 'norm') {
+      const made = norms.get(layer.id) as layers.WitnessNorm;
+      gradients[layer.weight] = fill(width, (i) => tokenSum(samples, T, (t) => [f((d[t * width + i] as number) * (made.xhat[t * width + i] as number))], -1, doubled(layer.id)));
+      if (layer.bias !== null) gradients[layer.bias] = fill(width, (i) => tokenSum(samples, T, (t) => [d[t * width + i] as number], -1, doubled(layer.id)));
+      if (before > 0) hand(before, layers.normDelta(layer, d, made, parameter(layer.weight)));
+    } else if (layer.kind === 'rotary') hand(before, layers.rotary(layer, d, T, -1));
+    else if (layer.kind === 'attention') hand(before, layers.attentionDelta(layer, d, x, activations[layer.id] as Float32Array, T));
+    else if (layer.kind === 'dropout') hand(before, layers.dropout(layer, d, batch.dropout).slice());
+    else if (layer.kind === 'add') for (const input of layer.inputs) hand(input, d.slice());
     else if (layer.kind === 'embedding') {
       const { context, dim } = layer, ids = batch.inputs;
-      gradients[layer.table] = fill(layer.vocabulary * dim, (at) => {
+      if (layer.positions !== null) gradients[layer.positions] = fill(T * dim, (at) => tokenSum(samples, T, (t) => (t % T === Math.floor(at / dim) ? [d[t * dim + (at % dim)] as number] : []), -1, doubled(layer.id)));
+      const head = gradients[layer.table] as Float32Array, tied = model.layers.some((l) => l.kind === 'linear' && l.tied);
+      const table = fill(layer.vocabulary * dim, (at) => {
         const v = Math.floor(at / dim), k = at % dim;
-        return tokenSum(samples, (t) => Array.from({ length: context }, (_, c) => c).filter((c) => ids[t * context + c] === v).map((c) => d[(t * context + c) * dim + k] as number), -1, doubled(layer.id));
+        return tokenSum(samples, T, (t) => Array.from({ length: context }, (_, c) => c).filter((c) => ids[t * context + c] === v).map((c) => d[(t * context + c) * dim + k] as number), -1, doubled(layer.id));
       });
+      gradients[layer.table] = tied ? table.map((v, at) => f((head[at] as number) + v)) : table;
     }
   }
   return { loss, activations, deltas, gradients };
