@@ -5,8 +5,8 @@
  * Not here: bounds.
  */
 import { sampleAt, samplesOf, streamOf, type TrainingData } from '../model/data.js';
-import { isSequence, type Model, type ParameterSpec } from '../model/graph.js';
-import { momentsOf, type Optimizer } from '../model/optimizer.js';
+import { isSequence, type Model } from '../model/graph.js';
+import { momentsOf, type Optimizer, optimizerFor } from '../model/optimizer.js';
 import { EmulatorBug, InvalidConfig } from '../util/errors.js';
 import type { Values } from './bounded.js';
 import { referenceClip } from './clip.js';
@@ -64,11 +64,9 @@ export const referenceTrain = (spec: {
   readonly batchAt: (step: number) => ReferenceBatch;
   /** Largest global norm of the gradient; unlimited unless given. */
   readonly clipNorm?: number;
-  /** The optimizer of a parameter; the same for all unless given. */
-  readonly optimizerOf?: (parameter: ParameterSpec) => Optimizer;
 }): ReferenceRun => {
   const losses: number[] = [], norms: number[] = [];
-  const optimizers = spec.model.parameters.map((p) => spec.optimizerOf?.(p) ?? spec.optimizer);
+  const optimizers = spec.model.parameters.map((p) => optimizerFor(spec.optimizer, p));
   const optimizerAt = (index: number): Optimizer => optimizers[index] ?? spec.optimizer;
   let states = spec.parameters.map((p, index): { weight: Float64Array; moments: Float64Array[] } => ({
     weight: Float64Array.from(p),

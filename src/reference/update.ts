@@ -147,11 +147,12 @@ const updateAdam = (optimizer: Optimizer & { readonly kind: 'adam' | 'adamW' }, 
 };
 
 /**
- * One optimizer step on one parameter; `stepIndex` counts from 0, `clip` is the factor of the step's clipping (clip.ts), 1 unless given.
+ * One optimizer step on one parameter, whose groups are resolved; `stepIndex` counts from 0, `clip` is the factor of the step's clipping (clip.ts), 1 unless given.
  *
- * @throws InvalidConfig if lengths or the number of moments do not fit.
+ * @throws InvalidConfig if lengths or the number of moments do not fit, or groups are left.
  */
 export const referenceUpdate = (optimizer: Optimizer, stepIndex: number, state: OptimizerState, gradient: Values, clip?: ReferenceClip): ReferenceUpdate => {
+  if (optimizer.groups !== undefined && optimizer.groups.length > 0) throw new InvalidConfig({ what: 'an optimizer with groups for one parameter', where: 'optimizer.groups', hint: 'resolve it with optimizerFor(optimizer, parameter)' });
   const wanted = momentsOf(optimizer);
   if (state.moments.length !== wanted) throw new InvalidConfig({ what: `moments of ${optimizer.kind}`, value: state.moments.length, limit: wanted });
   for (const tensor of [gradient, ...state.moments]) {
