@@ -3,9 +3,10 @@
  */
 export { Cluster } from './emulator/cluster.js';
 export { startRemote, type RemoteCluster, type RemoteListeners } from './emulator/remote.js';
-export type { ClusterOptions, KernelChoice, TrainOptions } from './emulator/options.js';
+export type { ClusterOptions, EvaluationOptions, KernelChoice, TrainOptions } from './emulator/options.js';
 export { Run, type Inspection, type RunPlan, type RunResult } from './emulator/run.js';
-export type { StepReport } from './cluster/coordinator/training.js';
+export type { EvaluationReport, StepReport } from './cluster/coordinator/training.js';
+export type { Recompute } from './compiler/program.js';
 export { model } from './model/build.js';
 export type { Heads, InputSpec, Initializer, Layer, LayerSpec, Model, ParameterSpec, RotaryScaling } from './model/graph.js';
 export { attention, block, dropout, embedding, features, gelu, layerNorm, linear, relu, residual, rmsNorm, rotary, sequence, swiglu, tokens } from './model/layers.js';
@@ -13,7 +14,7 @@ export { byteLm, mlp } from './model/presets/small.js';
 export { gpt, type GptOptions } from './model/presets/gpt.js';
 export { llama, type LlamaOptions } from './model/presets/llama.js';
 export { gptShape, gptShapes, llamaShape, llamaShapes } from './model/presets/shapes.js';
-export { adam, adamW, sgd, type Optimizer } from './model/optimizer.js';
+export { adam, adamW, decayMatricesOnly, sgd, type Optimizer, type ParameterGroup } from './model/optimizer.js';
 export { constant, cosine, linearWarmup, type Schedule } from './model/schedule.js';
 export type { TrainingData } from './model/data.js';
 export { specs, type WaferSpec } from './spec/wafer.js';
@@ -24,4 +25,12 @@ export { ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, Inval
 export { compareWithReference, type StepVerdicts } from './emulator/against-reference.js';
 export { describeVerdict, type Verdict } from './reference/compare.js';
 export { bytesEntropy, readText } from './formats/text.js';
+export { openSafetensors, type SafetensorsFile, type StoredTensor } from './formats/safetensors/open.js';
+export { writeSafetensors, type TensorToWrite, type WriteOptions, type WrittenCheckpoint } from './formats/safetensors/write.js';
+export { describeCheckpoint, inspectCheckpoint, type CheckpointInspection } from './formats/inspect.js';
+export { bytesTokenizer, type IncrementalDecoder, type Tokenizer } from './formats/tokenizer.js';
+export { readTokenizer } from './formats/tokenizer-json.js';
+export { readTokens, splitTokens, type ReadTokensOptions, type TokenIds, type Tokens } from './formats/tokens.js';
+export { configOfModel, modelOfConfig, readModelConfig, type ConfigOptions, type ModelConfig } from './formats/hugging-face/config.js';
+export { readCheckpoint, writeCheckpoint, type CheckpointOptions } from './formats/hugging-face/checkpoint.js';
 export { findIdxPair, readIdx, readIdxPair } from './formats/idx.js';
