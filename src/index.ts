@@ -15,7 +15,7 @@ export { gpt, type GptOptions } from './model/presets/gpt.js';
 export { llama, type LlamaOptions } from './model/presets/llama.js';
 export { gptShape, gptShapes, llamaShape, llamaShapes } from './model/presets/shapes.js';
 export { adam, adamW, decayMatricesOnly, sgd, type Optimizer, type ParameterGroup } from './model/optimizer.js';
-export { constant, cosine, linearWarmup, type Schedule } from './model/schedule.js';
+export { constant, cosine, linearDecay, linearWarmup, type Schedule } from './model/schedule.js';
 export type { TrainingData } from './model/data.js';
 export { specs, type WaferSpec } from './spec/wafer.js';
 export { digest, firstDifference, type Difference, type NamedTensor } from './tensor/named.js';

@@ -91,6 +91,7 @@ const scaled = (schedule: Schedule, factor: number): Schedule => {
       return { ...schedule, value: schedule.value * factor };
     case 'linearWarmup':
       return { ...schedule, after: scaled(schedule.after, factor) };
+    case 'linear':
     case 'cosine':
       return { ...schedule, peak: schedule.peak * factor, end: schedule.end * factor };
   }

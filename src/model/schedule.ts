@@ -7,7 +7,7 @@ import { InvalidConfig } from '../util/errors.js';
 export type Schedule =
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'linearWarmup'; readonly warmupSteps: number; readonly after: Schedule }
-  | { readonly kind: 'cosine'; readonly peak: number; readonly end: number; readonly startStep: number; readonly totalSteps: number };
+  | { readonly kind: 'linear' | 'cosine'; readonly peak: number; readonly end: number; readonly startStep: number; readonly totalSteps: number };
 
 /** The same rate at every step. */
 export const constant = (value: number): Schedule => ({ kind: 'constant', value });
@@ -28,6 +28,9 @@ export const cosine = (spec: { readonly peak: number; readonly end?: number; rea
   totalSteps: spec.totalSteps,
 });
 
+/** Falls from `peak` to `end` along a straight line between `startStep` and `totalSteps`. */
+export const linearDecay = (spec: { readonly peak: number; readonly end?: number; readonly startStep?: number; readonly totalSteps: number }): Schedule => ({ kind: 'linear', peak: spec.peak, end: spec.end ?? 0, startStep: spec.startStep ?? 0, totalSteps: spec.totalSteps });
+
 /** Checks a schedule's numbers. @throws InvalidConfig */
 export const checkSchedule = (schedule: Schedule): void => {
   const rate = (what: string, value: number): void => {
@@ -44,13 +47,14 @@ export const checkSchedule = (schedule: Schedule): void => {
       count('warmupSteps', schedule.warmupSteps);
       checkSchedule(schedule.after);
       return;
+    case 'linear':
     case 'cosine':
       rate('peak', schedule.peak);
       rate('end', schedule.end);
       count('startStep', schedule.startStep);
       count('totalSteps', schedule.totalSteps);
       if (schedule.totalSteps <= schedule.startStep) {
-        throw new InvalidConfig({ what: 'totalSteps of a cosine schedule', value: schedule.totalSteps, limit: `above startStep ${schedule.startStep}` });
+        throw new InvalidConfig({ what: `totalSteps of a ${schedule.kind} schedule`, value: schedule.totalSteps, limit: `above startStep ${schedule.startStep}` });
       }
       return;
     default:
@@ -77,9 +81,10 @@ export const valueAt = (schedule: Schedule, step: number): number => {
       return schedule.value;
     case 'linearWarmup':
       return step < schedule.warmupSteps ? valueAt(schedule.after, 0) * ((step + 1) / schedule.warmupSteps) : valueAt(schedule.after, step);
+    case 'linear':
     case 'cosine': {
       const progress = Math.min(1, Math.max(0, (step - schedule.startStep) / (schedule.totalSteps - schedule.startStep)));
-      return schedule.end + (schedule.peak - schedule.end) * 0.5 * (1 + cosineOfHalfTurn(Math.PI * progress));
+      return schedule.end + (schedule.peak - schedule.end) * (schedule.kind === 'linear' ? 1 - progress : 0.5 * (1 + cosineOfHalfTurn(Math.PI * progress)));
     }
   }
 };
