@@ -7,8 +7,9 @@
  * Not here: the emulator (`waferstream`).
  */
 export { aModel, type ModelOptions } from './models.js';
+export { aTransformer, type TransformerOptions } from './transformers.js';
 export { someData, type DataOptions } from './data.js';
-export { aClusterShape, roomyWafer, type ClusterShape, type ShapeOptions } from './shapes.js';
+export { aClusterShape, optionsOn, roomyWafer, type ClusterShape, type ShapeOptions } from './shapes.js';
 export { anOptimizer, aSchedule } from './optimizers.js';
 export { aTraining, trainOn, type Training, type TrainingLimits } from './training.js';
 export { assertSameBits } from './same-bits.js';

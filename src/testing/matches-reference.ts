@@ -5,7 +5,7 @@
  */
 import { AssertionError } from 'node:assert';
 import { compareWithReference, describeVerdict, type Model, type StepVerdicts, type TrainOptions } from '../index.js';
-import type { ClusterShape } from './shapes.js';
+import { optionsOn, type ClusterShape } from './shapes.js';
 
 export interface ReferenceOptions {
   /** Largest share of ReLU inputs that may be kinks, beside `kinksFree` of them; 0.01 unless given. */
@@ -23,8 +23,8 @@ export interface ReferenceOptions {
  */
 export const assertMatchesReference = async (model: Model, options: TrainOptions, shape: ClusterShape = {}, limits: ReferenceOptions = {}): Promise<readonly StepVerdicts[]> => {
   const { kinkShareMax = 0.01, kinksFree = 16 } = limits;
-  const { microBatchSize, ...cluster } = shape;
-  const steps = await compareWithReference(cluster, model, microBatchSize === undefined ? options : { ...options, microBatchSize });
+  const { cluster, training } = optionsOn(shape, model, options);
+  const steps = await compareWithReference(cluster, model, training);
   for (const { step, verdicts, kinks, reluInputs } of steps) {
     const bad = verdicts.filter((verdict) => !verdict.ok);
     if (bad.length > 0) {

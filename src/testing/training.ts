@@ -10,36 +10,53 @@ import { Cluster, type Model, type RunResult, type TrainOptions } from '../index
 import { someData, type DataOptions } from './data.js';
 import { aModel, type ModelOptions } from './models.js';
 import { anOptimizer } from './optimizers.js';
-import type { ClusterShape } from './shapes.js';
+import { optionsOn, type ClusterShape } from './shapes.js';
+import { aTransformer, type TransformerOptions } from './transformers.js';
 
 /** A model and all that its trained weights may depend on. */
 export interface Training {
   readonly model: Model;
-  readonly options: Pick<TrainOptions, 'data' | 'optimizer' | 'steps' | 'batchSize'> & { readonly seed: number };
+  readonly options: Pick<TrainOptions, 'data' | 'optimizer' | 'steps' | 'batchSize' | 'clipNorm'> & { readonly seed: number };
 }
 
-export interface TrainingLimits extends ModelOptions, DataOptions {
+export interface TrainingLimits extends ModelOptions, TransformerOptions, DataOptions {
   /** Most steps; 3 unless given. */
   readonly stepsMax?: number;
-  /** Largest global batch; 230 unless given. */
+  /** Largest global batch, in tokens; 230 unless given. A few sequences are drawn in any case. */
   readonly batchMax?: number;
+  /** Transformers in half of the cases, unless `input` says what a model reads; true unless given. 'only': in all. */
+  readonly transformers?: boolean | 'only';
   /** Train this model; an arbitrary one unless given. */
   readonly model?: Model;
 }
 
-/** A model, data for it, an optimizer and a batch size, in and out of step with slabs of 32. */
+/** Most sequences of a batch, and fewest that it may come to. */
+const sequencesMax = 12, sequencesMin = 4;
+
+const someModel = (limits: TrainingLimits): fc.Arbitrary<Model> => {
+  const { transformers = true } = limits;
+  if (limits.model !== undefined) return fc.constant(limits.model);
+  if (transformers === 'only') return aTransformer(limits);
+  return transformers && (limits.input ?? 'any') === 'any' ? fc.oneof(aModel(limits), aTransformer(limits)) : aModel(limits);
+};
+
+/** A model, data for it, an optimizer and a batch size, in and out of step with slabs of 32; the gradient is clipped now and then. */
 export const aTraining = (limits: TrainingLimits = {}): fc.Arbitrary<Training> => {
   const { stepsMax = 3, batchMax = 230 } = limits;
-  return (limits.model === undefined ? aModel(limits) : fc.constant(limits.model)).chain((model) =>
-    fc
-      .record({ data: someData(model, limits), optimizer: anOptimizer(), steps: fc.integer({ min: 1, max: stepsMax }), batchSize: fc.integer({ min: 1, max: batchMax }), seed: fc.nat() })
-      .map((options) => ({ model, options })),
-  );
+  return someModel(limits).chain((model) => {
+    const most = model.tokensPerSample === 1 ? batchMax : Math.min(sequencesMax, Math.max(sequencesMin, Math.floor(batchMax / model.tokensPerSample)));
+    return fc
+      .record({
+        data: someData(model, limits), optimizer: anOptimizer(), steps: fc.integer({ min: 1, max: stepsMax }), batchSize: fc.integer({ min: 1, max: most }), seed: fc.nat(),
+        clipNorm: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.double({ min: 0.01, max: 3, noNaN: true }) }),
+      })
+      .map(({ clipNorm, ...options }) => ({ model, options: { ...options, ...(clipNorm === undefined ? {} : { clipNorm }) } }));
+  });
 };
 
 /** Starts a cluster of that shape, trains, and closes it. @throws whatever `Cluster.start`, `train` and the run throw */
 export const trainOn = async (shape: ClusterShape, model: Model, options: TrainOptions): Promise<RunResult> => {
-  const { microBatchSize, ...cluster } = shape;
+  const { cluster, training } = optionsOn(shape, model, options);
   await using started = await Cluster.start(cluster);
-  return await started.train(model, microBatchSize === undefined ? options : { ...options, microBatchSize }).finished;
+  return await started.train(model, training).finished;
 };
