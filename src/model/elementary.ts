@@ -41,8 +41,8 @@ const divide = (x: Pair, y: Pair): Pair => {
 };
 
 /** ln 2: 0x3fe62e42fefa39ef and the rest. */
-const ln2: Pair = [0.693_147_180_559_945_3, 2.319_046_813_846_299_6e-17];
-const log2e = 1.442_695_040_888_963_4;
+const ln2: Pair = [Math.LN2, 2.319_046_813_846_299_6e-17];
+const log2e = 1 / Math.LN2;
 const rootHalf = 0.707_106_781_186_547_5;
 /** Terms of the series of the logarithm: its argument is below 0.1716, so that 25 leave 2^-127. */
 const logTerms = 25;

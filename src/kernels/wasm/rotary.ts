@@ -3,14 +3,14 @@
  *
  *   x[i], x[i+h]  ─▶  x[i] · cos − x[i+h] · sin,  x[i+h] · cos + x[i] · sin        h = headSize / 2; the delta turns back: −sin
  *
- * The tables are [place][h] and tokens are lanes: blocks of four places × four pairs are transposed, and each serves all heads before the next is read. The last
- * one to three pairs are gathered float by float. Not here: the tables (model/rotary.ts).
+ * The tables are [place][h] and tokens are lanes: blocks of four places × four pairs are transposed, and each serves four heads before the next is read: more
+ * would lie in the same few places of the nearest cache, for heads of 32, 64 or 128 features are powers of two apart. The last one to three pairs are gathered float by float. Not here: the tables (model/rotary.ts).
  */
 import { f32x4, i32, i32x4, v128, type V128 } from '../assembler/expressions.js';
-import type { FunctionBuilder, Local } from '../assembler/function.js';
+import type { Callee, FunctionBuilder, Local } from '../assembler/function.js';
 import type { ModuleBuilder } from '../assembler/module.js';
 import { panelRowBytes } from '../types.js';
-import { transpose4 } from './build.js';
+import { positive, transpose4 } from './build.js';
 
 const { add, sub, mul } = f32x4;
 type Pointer = Local<'i32'>;
@@ -21,8 +21,25 @@ const gather = (f: FunctionBuilder, places: readonly Pointer[]): V128 => {
   return v128.shuffle32(v128.shuffle32(a, b, [0, 4, 1, 5]), v128.shuffle32(c, d, [0, 4, 1, 5]), [0, 1, 4, 5]);
 };
 
+const headsAtOnce = 4;
+const params = { x: 'i32', heads: 'i32', headSize: 'i32', cos: 'i32', sin: 'i32', direction: 'i32' } as const;
+
 export const defineRotary = (m: ModuleBuilder): void => {
-  m.function('rotary', { x: 'i32', heads: 'i32', headSize: 'i32', cos: 'i32', sin: 'i32', direction: 'i32' }, (f, p) => {
+  const some = turnHeads(m);
+  m.function('rotary', params, (f, p) => {
+    const count = f.i32('count');
+    f.while(positive(p.heads), () => {
+      f.set(count, i32.min_s(p.heads, i32.const(headsAtOnce)));
+      f.call(some, p.x, count, p.headSize, p.cos, p.sin, p.direction);
+      f.advance(p.x, i32.mul(i32.mul(count, p.headSize), panelRowBytes));
+      f.set(p.heads, i32.sub(p.heads, count));
+    });
+  });
+};
+
+/** At least one head. */
+const turnHeads = (m: ModuleBuilder): Callee =>
+  m.function('rotaryHeads', params, (f, p) => {
     const half = f.i32('half', i32.shr_u(p.headSize, 1));
     const [rowBytes, halfBytes, headBytes] = [f.i32('rowBytes', i32.shl(half, 2)), f.i32('halfBytes', i32.mul(half, panelRowBytes)), f.i32('headBytes', i32.mul(p.headSize, panelRowBytes))];
     // Turning back negates the sine: the sign bit of the direction.
@@ -63,9 +80,6 @@ export const defineRotary = (m: ModuleBuilder): void => {
       for (const table of [p.cos, p.sin]) f.advance(table, pairs * 4);
       f.set(half, i32.sub(half, pairs));
     };
-    f.if(p.heads, () => {
-      f.while(i32.ge_s(half, 4), () => turn(4));
-      f.while(half, () => turn(1));
-    });
-  });
-};
+    f.while(i32.ge_s(half, 4), () => turn(4));
+    f.while(half, () => turn(1));
+  }, { export: false });
