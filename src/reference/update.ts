@@ -29,9 +29,11 @@ export const learningRateAt = (schedule: Schedule, step: number): number => {
       return schedule.value;
     case 'linearWarmup':
       return step < schedule.warmupSteps ? (learningRateAt(schedule.after, 0) * (step + 1)) / schedule.warmupSteps : learningRateAt(schedule.after, step);
+    case 'linear':
     case 'cosine': {
       const { peak, end, startStep, totalSteps } = schedule;
-      return end + (peak - end) * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, Math.max(0, (step - startStep) / (totalSteps - startStep)))));
+      const progress = Math.min(1, Math.max(0, (step - startStep) / (totalSteps - startStep)));
+      return end + (peak - end) * (schedule.kind === 'linear' ? 1 - progress : 0.5 * (1 + Math.cos(Math.PI * progress)));
     }
   }
 };
