@@ -95,10 +95,11 @@ export class Plans {
     this.passes.push({ ...pass, locals: [] });
   }
 
-  /** A local step behind the pass under construction. */
+  /** A local step behind the pass under construction; behind an attention in a pass of its own, since hosts may share its heads and must all be done. */
   local(step: LocalStep): void {
     const last = this.passes[this.passes.length - 1];
     assert(last !== undefined, 'a local step follows a pass');
-    last.locals.push(step);
+    if (last.op === 'attention' || last.op === 'attentionDelta') this.pass({ op: 'locals', backward: last.backward });
+    (this.passes[this.passes.length - 1] as Open).locals.push(step);
   }
 }
