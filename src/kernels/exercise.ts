@@ -59,6 +59,7 @@ const linearKernels = (k: Kernels, result: Result): void => {
     const out = result(2 * m * slabTokens);
     k.packForward(packedAt, weight, n, m + 3, 2, m);
     k.linear(out, m * panelRowBytes, inputAt, n * panelRowBytes, packedAt, n, m, 2);
+    for (const lanes of [1, 8, 20]) k.linearLanes(result(m * slabTokens), inputAt, packedAt, n, m, lanes);
     k.packDelta(packedAt, weight, n, 1, m);
     const [sum, chunk] = [result(m * slabTokens), result(m * slabTokens)];
     k.linearSegment(sum, chunk, inputAt, packedAt, n, m, 100, 290);
@@ -110,6 +111,7 @@ const attentionKernels = (k: Kernels, result: Result): void => {
     k.headDotSegment(sum, chunk, inputAt, weightAt, features >> 1, features, features);
     k.scaleColumns(out, weightAt, features);
   }
+  for (const [headSize, places] of [[3, 1], [20, 33], [45, 70], [260, 40]] as const) k.attendCached(result(headSize * slabTokens), inputAt, weightAt, inputAt, scratchAt, headSize, places, scale);
   const [m, r] = [result(slabTokens), result(slabTokens)];
   const s = result(rows * slabTokens), again = result(rows * slabTokens), p = result(rows * slabTokens), g = result(rows * slabTokens);
   k.attentionSoftmax(s, m, r, slabs, scale);

@@ -74,7 +74,7 @@ const powerOfTwo = (k: number): number => fromBits((k + 127) << 23);
 /** Horner: ((p0 · x + p1) · x + p2) …, each operation rounded. */
 const horner = (p: readonly number[], x: number): number => {
   let sum = p[0] as number;
-  for (const c of p.slice(1)) sum = f(f(sum * x) + c);
+  for (let i = 1; i < p.length; i++) sum = f(f(sum * x) + (p[i] as number));
   return sum;
 };
 

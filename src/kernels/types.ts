@@ -37,6 +37,8 @@ export interface Kernels {
   packDelta(dst: number, weight: number, allOutputs: number, firstInput: number, inputs: number): void;
   /** out[j][t] = Σfeatures i packed(i, j) · inp[i][t] for j < m, all 32 tokens of every panel. Forward and delta alike. */
   linear(out: number, outStride: number, inp: number, inpStride: number, packed: number, n: number, m: number, panels: number): void;
+  /** As `linear` on one panel, for its first `lanes` tokens rounded up to a register block; what lies behind them in out stays as it was. */
+  linearLanes(out: number, inp: number, packed: number, n: number, m: number, lanes: number): void;
   /**
    * One tile's share of `linear` on one panel: contracted features first … last−1 (inp points at feature `first`), arriving with the running sums
    * sum[j][32] and chunk[j][32] and leaving with them; at a chunk's end (or at n) chunk is added to sum and set to +0.
@@ -132,6 +134,12 @@ export interface Kernels {
   /** dst[q][k] = src[k][q] for each of `slabs` blocks of 32 × 32. */
   turnBlocks(dst: number, src: number, slabs: number): void;
 
+  /**
+   * Attention of one lane and head over stored keys and values, the first `places` ≥ 1 of them. q and out: a column of a panel, feature f at +128·f bytes;
+   * keys [slab][headSize][32 places]; values [place][headSize rounded up to 4], the padding +0. scratch: attendScratchBytes, anything afterwards.
+   */
+  attendCached(out: number, q: number, keys: number, values: number, scratch: number, headSize: number, places: number, scale: number): void;
+
   // ── softmax cross-entropy: one panel [classes][32], in passes that tiles of a row take in turn ─────────────────────
   /** max[32] = max(max[32], x[c][32]) for the given classes; a NaN wins. The caller starts max at −∞. */
   softmaxMax(max: number, x: number, classes: number): void;
@@ -176,3 +184,8 @@ export interface Kernels {
 
 /** Scratch that `gradient` needs: a stack of nodes of one group of inputs. */
 export const gradientScratchBytes = (width: number, panels: number): number => (nodesMax(panels) + 2) * 16 * width * 4;
+
+/** Floats of a stored row of values. */
+export const valueFloats = (headSize: number): number => (headSize + 3) & -4;
+/** Scratch that `attendCached` needs: scores, and a row of sums. */
+export const attendScratchBytes = (headSize: number, places: number): number => (((places + slabTokens - 1) & -slabTokens) + valueFloats(headSize)) * 4;

@@ -74,7 +74,7 @@ const nodeValue = (leaves: Leaves, node: Node, leaf: (index: number) => number):
   return leaves.exists(firstLeafOf(right)) ? f(value + nodeValue(leaves, right, leaf)) : value;
 };
 
-type LinearTwins = Pick<Kernels, 'linear' | 'linearSegment' | 'addBias' | 'gradient' | 'gradientSegment'>;
+type LinearTwins = Pick<Kernels, 'linear' | 'linearLanes' | 'linearSegment' | 'addBias' | 'gradient' | 'gradientSegment'>;
 
 export const linearTwins = ({ floats: F }: View, packWidth: number): LinearTwins => ({
   linear(out, outStride, inp, inpStride, packed, n, m, panels) {
@@ -84,6 +84,14 @@ export const linearTwins = ({ floats: F }: View, packWidth: number): LinearTwins
         for (let t = 0; t < slabTokens; t++) {
           F[y + j * slabTokens + t] = sumFeatures(n, (i) => f(F[at(packed) + packedIndex(packWidth, n, m, i, j)]! * F[x + i * slabTokens + t]!));
         }
+      }
+    }
+  },
+
+  linearLanes(out, inp, packed, n, m, lanes) {
+    for (let j = 0; j < m; j++) {
+      for (let t = 0; t < lanes; t++) {
+        F[at(out) + j * slabTokens + t] = sumFeatures(n, (i) => f(F[at(packed) + packedIndex(packWidth, n, m, i, j)]! * F[at(inp) + i * slabTokens + t]!));
       }
     }
   },

@@ -6,6 +6,7 @@
 import type { Kernels } from '../types.js';
 import { activationTwins } from './activations.js';
 import { attentionTwins } from './attention.js';
+import { attentionCachedTwins } from './attention-cached.js';
 import { dropoutTwins } from './dropout.js';
 import { linearTwins } from './linear.js';
 import { moveTwins } from './moves.js';
@@ -21,7 +22,7 @@ export const twinPackWidth = 3;
 export const createTwin = (memory: WebAssembly.Memory, packWidth = twinPackWidth): Kernels => {
   const view = viewOf(memory);
   return {
-    packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...attentionTwins(view), ...normTwins(view), ...rotaryTwins(view),
+    packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...attentionTwins(view), ...attentionCachedTwins(view), ...normTwins(view), ...rotaryTwins(view),
     ...dropoutTwins(view), ...squareTwins(view), ...optimizerTwins(view),
   };
 };

@@ -10,7 +10,7 @@
  * So 32 KB of panel stay in the nearest cache while the weights pass by. Tails of m have inner kernels of every smaller width.
  * Not here: packing (pack.ts), the sum over tokens (gradient.ts).
  */
-import { f32x4, i32, v128 } from '../assembler/expressions.js';
+import { f32x4, i32, v128, type Int } from '../assembler/expressions.js';
 import type { Callee, FunctionBuilder, Local } from '../assembler/function.js';
 import type { ModuleBuilder } from '../assembler/module.js';
 import { chunkFeatures, panelRowBytes, slabTokens } from '../types.js';
@@ -100,17 +100,18 @@ export const defineLinear = (m: ModuleBuilder, shape: Shape): void => {
   const chunk = new Map(widths.map((rows) => [rows, chunkKernel(m, shape, rows)]));
   const stretch = new Map(widths.map((rows) => [rows, stretchKernel(m, shape, rows)]));
 
-  m.function('linear', { out: 'i32', outStride: 'i32', inp: 'i32', inpStride: 'i32', packed: 'i32', n: 'i32', m: 'i32', panels: 'i32' }, (f, p) => {
+  /** Emits the product of one panel at inp for the tokens before byte `end` of a row. */
+  const panelProduct = (f: FunctionBuilder, p: { readonly [K in 'out' | 'inp' | 'packed' | 'n' | 'm']: Pointer }): ((end: Int) => void) => {
     const [first, features, token, weights] = [f.i32('first'), f.i32('features'), f.i32('token'), f.i32('weights')];
     const groups = f.i32('groups', i32.div_u(p.m, R));
     const tail = f.i32('tail', i32.rem_u(p.m, R));
     const groupBytes = f.i32('groupBytes', i32.mul(p.n, R * 4));
     const [x, y, tailWeights] = [f.i32('x'), f.i32('y'), f.i32('tailWeights')];
-    f.while(positive(p.panels), () => {
+    return (end) =>
       f.for(first, 0, p.n, chunkFeatures, () => {
         f.set(features, i32.min_s(i32.sub(p.n, first), i32.const(chunkFeatures)));
         f.set(weights, i32.add(p.packed, i32.mul(first, R * 4)));
-        f.for(token, 0, slabTokens * 4, tokenBytes, () => {
+        f.for(token, 0, end, tokenBytes, () => {
           f.set(x, i32.add(p.inp, i32.add(i32.mul(first, panelRowBytes), token)));
           f.set(y, i32.add(p.out, token));
           f.if(groups, () => f.call(chunk.get(R)!, y, x, weights, groupBytes, features, groups, first));
@@ -121,10 +122,22 @@ export const defineLinear = (m: ModuleBuilder, shape: Shape): void => {
           });
         });
       });
+  };
+
+  m.function('linear', { out: 'i32', outStride: 'i32', inp: 'i32', inpStride: 'i32', packed: 'i32', n: 'i32', m: 'i32', panels: 'i32' }, (f, p) => {
+    const product = panelProduct(f, p);
+    f.while(positive(p.panels), () => {
+      product(panelRowBytes);
       f.advance(p.out, p.outStride);
       f.advance(p.inp, p.inpStride);
       f.set(p.panels, i32.sub(p.panels, 1));
     });
+  });
+
+  m.function('linearLanes', { out: 'i32', inp: 'i32', packed: 'i32', n: 'i32', m: 'i32', lanes: 'i32' }, (f, p) => {
+    const product = panelProduct(f, p);
+    f.set(p.lanes, i32.shl(p.lanes, 2));
+    product(p.lanes);
   });
 
   m.function('linearSegment', { sum: 'i32', chunk: 'i32', inp: 'i32', packed: 'i32', n: 'i32', m: 'i32', first: 'i32', last: 'i32' }, (f, p) => {

@@ -8,6 +8,7 @@
 import { ModuleBuilder } from '../assembler/module.js';
 import { defineActivations } from './activations.js';
 import { defineAttention } from './attention.js';
+import { defineAttentionCached } from './attention-cached.js';
 import { defineAttentionProducts } from './attention-products.js';
 import { shapes } from './build.js';
 import { defineDropout } from './dropout.js';
@@ -38,6 +39,7 @@ export const buildModule = ({ width, salt = '', names = false }: { readonly widt
   defineSoftmax(m);
   defineAttentionProducts(m, shape);
   defineAttention(m);
+  defineAttentionCached(m);
   defineNorms(m);
   defineNormLeaves(m);
   defineRotary(m);

@@ -120,4 +120,14 @@ export class Arena {
   read(address: number, count: number): Float32Array {
     return this.#floats[0].slice(address >> 2, (address >> 2) + count);
   }
+
+  /** The twin side's floats. */
+  readTwin(address: number, count: number): Float32Array {
+    return this.#floats[1].slice(address >> 2, (address >> 2) + count);
+  }
+
+  /** Sets one float on both sides. */
+  write(address: number, value: number): void {
+    for (const floats of this.#floats) floats[address >> 2] = value;
+  }
 }
