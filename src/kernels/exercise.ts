@@ -59,7 +59,7 @@ const linearKernels = (k: Kernels, result: Result): void => {
     const out = result(2 * m * slabTokens);
     k.packForward(packedAt, weight, n, m + 3, 2, m);
     k.linear(out, m * panelRowBytes, inputAt, n * panelRowBytes, packedAt, n, m, 2);
-    for (const lanes of [1, 8, 20]) k.linearLanes(result(m * slabTokens), inputAt, packedAt, n, m, lanes);
+    for (const lanes of [16, slabTokens]) k.linearLanes(result(m * slabTokens), inputAt, packedAt, n, m, lanes);
     k.packDelta(packedAt, weight, n, 1, m);
     const [sum, chunk] = [result(m * slabTokens), result(m * slabTokens)];
     k.linearSegment(sum, chunk, inputAt, packedAt, n, m, 100, 290);
