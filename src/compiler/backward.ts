@@ -31,11 +31,11 @@ export const orderBackward = (plans: Plans, layer: Layer): void => {
       const skip = plan.kind === 'norm' ? (plans.skips.get(from) ?? null) : null;
       if (plan.kind === 'norm') {
         plans.skips.delete(from);
-        const dx = home(plans, from) ?? plans.scratch(plan.inputs);
+        const dx = home(plans, from) ?? plans.scratch(plan.inputs, d);
         plans.streamed[number] = { ...plan, dy: d, dx, skip };
         plans.delta.set(from, dx);
       } else {
-        const dx = plans.skips.has(from) ? plans.scratch(plan.inputs) : (home(plans, from) ?? plans.scratch(plan.inputs));
+        const dx = plans.skips.has(from) ? plans.scratch(plan.inputs, d) : (home(plans, from) ?? plans.scratch(plan.inputs, d));
         plans.streamed[number] = { ...plan, dy: d, dx };
         arrive(plans, from, dx);
       }
@@ -54,15 +54,18 @@ export const orderBackward = (plans: Plans, layer: Layer): void => {
       plans.local({ op: 'rotary', layer: layer.id, x: d, direction: -1, heads: layer.heads, kvHeads: layer.kvHeads, headSize: layer.headSize });
       arrive(plans, from, d);
       return;
-    case 'dropout':
-      plans.local({ op: 'dropout', layer: layer.id, rate: layer.rate, x: d, y: d });
-      arrive(plans, from, d);
+    case 'dropout': {
+      // At the end of a branch this delta is also the one that passes the branch by: that one stays as it is.
+      const dst = [...plans.skips.values()].includes(d) ? plans.scratch(layer.features, d) : d;
+      plans.local({ op: 'dropout', layer: layer.id, rate: layer.rate, x: d, y: dst });
+      arrive(plans, from, dst);
       return;
+    }
     case 'relu':
     case 'gelu':
     case 'swiglu': {
       const x = plans.outOf(from);
-      const dst = plans.skips.has(from) ? plans.scratch(plans.layer(from).features) : (home(plans, from) ?? plans.scratch(plans.layer(from).features));
+      const dst = plans.skips.has(from) ? plans.scratch(plans.layer(from).features, d) : (home(plans, from) ?? plans.scratch(plans.layer(from).features, d));
       const step: LocalStep =
         layer.kind === 'relu' ? { op: 'reluDelta', layer: layer.id, d, y: x, dst }
         : layer.kind === 'gelu' ? { op: 'geluDelta', layer: layer.id, approximation: layer.approximation, d, x, dst }

@@ -30,7 +30,7 @@ export class Plans {
   readonly trained = new Set<LayerId>();
   /** ReLUs that work in place: their output is their mask. */
   readonly masks = new Set<LayerId>();
-  #scratch = -1;
+  readonly #scratches: number[] = [];
   /** Shared inner buffers of blocks: how many of each width the block at hand has taken. */
   readonly #pool = new Map<number, number[]>();
   #taken = new Map<number, number>();
@@ -83,12 +83,16 @@ export class Plans {
     return pool[taken] as number;
   }
 
-  /** The one buffer that deltas pass through where their own place is still needed. */
-  scratch(features: number): number {
-    if (this.#scratch < 0) this.#scratch = this.buffers.push({ name: 'delta', features: 0, scratch: true }) - 1;
-    const held = this.buffers[this.#scratch] as { features: number };
+  /** The buffer that deltas pass through where their own place is still needed; another one where the first is the busy one. */
+  scratch(features: number, busy = -1): number {
+    let found = this.#scratches.find((buffer) => buffer !== busy);
+    if (found === undefined) {
+      found = this.buffers.push({ name: this.#scratches.length === 0 ? 'delta' : 'second delta', features: 0, scratch: true }) - 1;
+      this.#scratches.push(found);
+    }
+    const held = this.buffers[found] as { features: number };
     held.features = Math.max(held.features, features);
-    return this.#scratch;
+    return found;
   }
 
   pass(pass: NewPass): void {
