@@ -42,6 +42,7 @@ export const exercise = (k: Kernels, memory: WebAssembly.Memory): Int32Array => 
   attentionKernels(k, result);
   normKernels(k, result);
   gatedAndScaleKernels(k, result);
+  initialKernels(k, result);
   if (next - resultAt > resultBytesMax) throw new RangeError('the exercise outgrew its memory');
   const bits = words.slice(resultAt >> 2, next >> 2);
   bits.forEach((_, i) => {
@@ -154,4 +155,11 @@ const gatedAndScaleKernels = (k: Kernels, result: Result): void => {
   k.swigluDelta(result(count), result(count), inputAt, weightAt, inputAt + 4096, count);
   k.squareLeaves(result(6), inputAt, floats);
   k.scale(result(odd), inputAt, 0.3, odd);
+};
+
+const initialKernels = (k: Kernels, result: Result): void => {
+  for (const count of [1, 7, 64]) {
+    k.initUniform(result(count), 0x7f_ff_ff_f8, count, 12_345, -678, 0.7);
+    k.initNormal(result(count), 5, count, -12_345, 678, 0.02);
+  }
 };

@@ -168,6 +168,12 @@ export interface Kernels {
   /** memory.copy. */
   copy(dst: number, src: number, bytes: number): void;
 
+  // ── first weights: dst[i] ← a function of first + i alone (modulo 2^32), any first and count; word(k): Philox-2x32-10 with counters ((first + i) ^ key1, k), key key0 ──
+  /** f32((2 · unit − 1) · bound) in f64, unit = (word(0) >>> 8) / 2^24 (docs/numerics.md §8). */
+  initUniform(dst: number, first: number, count: number, key0: number, key1: number, bound: number): void;
+  /** f32(std · (Σ of 12 units − 6)) in f64, of word(0) … word(11). */
+  initNormal(dst: number, first: number, count: number, key0: number, key1: number, std: number): void;
+
   // ── gradients as a whole ───────────────────────────────────────────────────────────────────────────────────────────
   /** leaves[i] = ascending sum of squares of g[1024·i … ] from +0; the last leaf may be short. ⌈count / 1024⌉ floats. */
   squareLeaves(leaves: number, g: number, count: number): void;

@@ -11,12 +11,12 @@
 const MULTIPLIER = 0xd256d193;
 const WEYL = 0x9e3779b9;
 
-/** High 32 bits of the 64-bit product of two unsigned 32-bit integers. */
+/** High 32 bits of the 64-bit product of two unsigned 32-bit integers: no step leaves 32 bits. */
 const mulHigh = (a: number, b: number): number => {
   const aLow = a & 0xffff, aHigh = a >>> 16, bLow = b & 0xffff, bHigh = b >>> 16;
-  const mid = aHigh * bLow + ((aLow * bLow) >>> 16);
-  const mid2 = aLow * bHigh + (mid & 0xffff);
-  return (aHigh * bHigh + Math.floor(mid / 0x10000) + Math.floor(mid2 / 0x10000)) >>> 0;
+  const mid = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) | 0;
+  const mid2 = (Math.imul(aLow, bHigh) + (mid & 0xffff)) | 0;
+  return (Math.imul(aHigh, bHigh) + (mid >>> 16) + (mid2 >>> 16)) >>> 0;
 };
 
 const philox = (counter0: number, counter1: number, key: number): [number, number] => {
@@ -37,12 +37,19 @@ export type Purpose = (typeof purposes)[keyof typeof purposes];
 
 /** Thirty-two uniform bits for (seed, purpose, a, b, c); every argument is taken modulo 2^32 except `seed`, which may use 53 bits. */
 export const randomWord = (seed: number, purpose: Purpose, a: number, b = 0, c = 0): number => {
-  const { key0, key1 } = streamKey(seed, purpose, c);
-  return philox((a ^ key1) >>> 0, b >>> 0, key0)[0];
+  return streamWord(streamKey(seed, purpose, c), a, b);
 };
 
+/** `randomWord` of a key made once. */
+export const streamWord = ({ key0, key1 }: StreamKey, a: number, b: number): number => philox((a ^ key1) >>> 0, b >>> 0, key0)[0];
+
+export interface StreamKey {
+  readonly key0: number;
+  readonly key1: number;
+}
+
 /** The two key words under which `randomWord(seed, purpose, a, b, c)` is Philox of counters (a ^ key1, b) with key key0: for kernels that draw many. */
-export const streamKey = (seed: number, purpose: Purpose, c: number): { readonly key0: number; readonly key1: number } => {
+export const streamKey = (seed: number, purpose: Purpose, c: number): StreamKey => {
   const seedHigh = Math.floor(seed / 0x100000000) >>> 0;
   const [key0, key1] = philox(seed >>> 0, c >>> 0, (purpose ^ seedHigh) >>> 0);
   return { key0, key1 };

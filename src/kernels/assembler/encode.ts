@@ -35,6 +35,9 @@ export const signed = (value: number): number[] => {
 /** The four bytes of an f32, little-endian. */
 export const float32 = (value: number): number[] => [...new Uint8Array(new Float32Array([value]).buffer)];
 
+/** The eight bytes of an f64, little-endian. */
+export const float64 = (value: number): number[] => [...new Uint8Array(new Float64Array([value]).buffer)];
+
 /** The four bytes of an i32, little-endian. */
 export const int32 = (value: number): number[] => [value & 255, (value >>> 8) & 255, (value >>> 16) & 255, value >>> 24];
 

@@ -6,9 +6,9 @@
  * Operands are evaluated left to right where they are written; to fix the order of loads and arithmetic, set locals one after another
  * (function.ts). A plain number where an i32 is wanted is a constant. Not here: statements, loops, stores (function.ts).
  */
-import { float32, int32, join, signed, unsigned, type Bytes } from './encode.js';
+import { float32, float64, int32, join, signed, unsigned, type Bytes } from './encode.js';
 
-export type ValueType = 'i32' | 'f32' | 'v128';
+export type ValueType = 'i32' | 'f32' | 'f64' | 'v128';
 
 export interface Expr<T extends ValueType> {
   readonly type: T;
@@ -16,6 +16,7 @@ export interface Expr<T extends ValueType> {
 }
 export type I32 = Expr<'i32'>;
 export type F32 = Expr<'f32'>;
+export type F64 = Expr<'f64'>;
 export type V128 = Expr<'v128'>;
 /** An i32 operand: an expression, or a constant as a plain number. */
 export type Int = I32 | number;
@@ -100,4 +101,14 @@ export const f32x4 = {
   /** a < b ? b : a, so that a NaN in `a` stays. */
   pmax: lanes2(0xeb),
   convert_i32x4_s: lanes1(0xfa),
+  /** Both lanes of an f64x2, rounded once, in lanes 0 and 1; +0 in the others. */
+  demote_f64x2_zero: lanes1(0x5e),
+};
+
+export const f64x2 = {
+  const: (value: number): V128 => expr('v128', simd(12), float64(value), float64(value)),
+  splat: (a: F64): V128 => expr('v128', a.code, simd(0x14)),
+  add: lanes2(0xf0), sub: lanes2(0xf1), mul: lanes2(0xf2),
+  /** Lanes 0 and 1 of integers, exactly. */
+  convert_low_i32x4_s: lanes1(0xfe),
 };

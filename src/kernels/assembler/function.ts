@@ -25,7 +25,7 @@ export interface Callee {
   readonly result: ValueType | null;
 }
 
-const typeByte = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const satisfies Record<ValueType, number>;
+const typeByte = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const satisfies Record<ValueType, number>;
 export const typeCode = (type: ValueType): number => typeByte[type];
 
 const emptyBlock = 0x40;

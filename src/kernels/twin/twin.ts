@@ -8,6 +8,7 @@ import { activationTwins } from './activations.js';
 import { attentionTwins } from './attention.js';
 import { attentionCachedTwins } from './attention-cached.js';
 import { dropoutTwins } from './dropout.js';
+import { initialTwins } from './initial.js';
 import { linearTwins } from './linear.js';
 import { moveTwins } from './moves.js';
 import { normTwins } from './norms.js';
@@ -23,6 +24,6 @@ export const createTwin = (memory: WebAssembly.Memory, packWidth = twinPackWidth
   const view = viewOf(memory);
   return {
     packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...attentionTwins(view), ...attentionCachedTwins(view), ...normTwins(view), ...rotaryTwins(view),
-    ...dropoutTwins(view), ...squareTwins(view), ...optimizerTwins(view),
+    ...dropoutTwins(view), ...initialTwins(view), ...squareTwins(view), ...optimizerTwins(view),
   };
 };

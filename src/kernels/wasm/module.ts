@@ -14,6 +14,7 @@ import { shapes } from './build.js';
 import { defineDropout } from './dropout.js';
 import { defineEmbedding } from './embedding.js';
 import { defineGradient } from './gradient.js';
+import { defineInitial } from './initial.js';
 import { defineLinear } from './linear.js';
 import { defineNormLeaves } from './norm-leaves.js';
 import { defineNorms } from './norms.js';
@@ -45,6 +46,7 @@ export const buildModule = ({ width, salt = '', names = false }: { readonly widt
   defineRotary(m);
   defineDropout(m);
   defineEmbedding(m);
+  defineInitial(m);
   defineSquares(m);
   defineOptimizers(m);
   return m.bytes({ salt, names });
