@@ -64,7 +64,7 @@ export const blockShape = (plan: StreamedPlan, block: number): BlockShape => {
   const run = plan.forwardBlocks[block];
   assert(run !== undefined, `block ${block} exists`);
   const { weight, bias, inputs, outputs } = plan;
-  const turned = plan.kind === 'linear' && plan.tied;
+  const turned = plan.kind !== 'norm' && plan.tied;
   const cols = turned ? inputs : run.count, weightRows = plan.kind === 'norm' ? 1 : turned ? run.count : inputs;
   const width = ceilDiv(cols, nodeAlign) * nodeAlign, rows = weightRows + (bias === null ? 0 : 1);
   const parts: GradientPart[] = [{ parameter: weight, firstRow: 0, rows: weightRows, cols, firstValue: turned ? run.first * inputs : run.first, rowValues: turned ? inputs : outputs }];

@@ -31,6 +31,8 @@ export interface BandPlan {
   readonly turned: number;
   /** The gradient kernel's stack. */
   readonly stack: number;
+  /** One panel of a streamed head's dx on its way to the sum; 0 if the program has no such head. */
+  readonly partial: number;
   /** Outgoing gradient nodes, one region a gradient slot. */
   readonly gradients: readonly number[];
   /** Outgoing deltas of gathered rows, turned [slabs][32][width]; 0 if the program has none. */

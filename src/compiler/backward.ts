@@ -24,6 +24,15 @@ export const orderBackward = (plans: Plans, layer: Layer): void => {
       const number = plans.planOf.get(layer.id) as number;
       const plan = plans.streamed[number];
       if (plan === undefined) return;
+      if (plan.kind === 'head') {
+        plans.pass({ op: 'headDelta', streamed: number, backward: true });
+        const dx = !upstream ? null : plans.skips.has(from) ? plans.scratch(plan.inputs) : (home(plans, from) ?? plans.scratch(plan.inputs));
+        // The inputs are read by every block: what takes their place must wait.
+        const apart = dx === plan.x ? plans.scratch(plan.inputs) : dx;
+        plans.streamed[number] = { ...plan, dx: apart };
+        if (apart !== null) arrive(plans, from, apart);
+        return;
+      }
       plans.pass({ op: 'gradient', streamed: number, backward: true });
       plans.streamed[number] = { ...plan, dy: d };
       if (!upstream) return;

@@ -12,6 +12,9 @@ const targetFloats = (256 * KiB) / 4;
 const step = 80;
 const countMax = 160;
 
+/** Classes in a block of a streamed head: a chunk of features, so that the sum over blocks is the sum over chunks (docs/numerics.md §1). */
+export const headBlock = 256;
+
 /** Splits `results` into blocks whose `contracted × count` floats come near the target. */
 export const planBlocks = (contracted: number, results: number): BlockPlan[] => {
   const wanted = Math.max(step, Math.min(countMax, Math.floor(targetFloats / contracted / step) * step));

@@ -11,7 +11,7 @@ import { checkSpec, type WaferSpec } from '../spec/wafer.js';
 import { DoesNotFit } from '../util/errors.js';
 import { ceilDiv } from '../util/units.js';
 import { evenEdges, rowEdges } from './placement.js';
-import { numericsVersion, slabsPerSample, type Program, type Recompute, type Rectangle, type StreamedPlan } from './program.js';
+import { numericsVersion, slabsPerSample, type Logits, type Program, type Recompute, type Rectangle, type StreamedPlan } from './program.js';
 import { checkRectangle, smallestRectangle } from './rectangle.js';
 import { planSram } from './sram.js';
 import { orderStreams } from './stream-order.js';
@@ -23,6 +23,8 @@ export interface CompileOptions {
   readonly spec: WaferSpec;
   /** 'auto' (default): the least that fits, beginning with 'attention'. */
   readonly recompute?: Recompute | 'auto';
+  /** 'held' unless given. */
+  readonly logits?: Logits;
 }
 
 /** @throws InvalidModel, InvalidConfig, DoesNotFit */
@@ -41,20 +43,21 @@ export const compile = (model: Model, options: CompileOptions): Program => {
   return compileWith(model, options, choices[choices.length - 1] as Recompute);
 };
 
-const compileWith = (model: Model, { tokens, wafer, spec }: CompileOptions, recompute: Recompute): Program => {
+const compileWith = (model: Model, { tokens, wafer, spec, logits = 'held' }: CompileOptions, recompute: Recompute): Program => {
   const places = slabsPerSample(model, slabTokens) * slabTokens;
-  const order = orderStreams(model, recompute, places);
+  const order = orderStreams(model, recompute, places, logits);
   const widths = order.buffers.map((buffer) => buffer.features);
   const attentions = order.attentions.map((attention) => ({ ...attention, places }));
   const plan = (rectangle: Rectangle) => planSram(widths, tokens, slabTokens, rectangle, spec, attentions);
   const rectangle = wafer === 'auto' ? smallestRectangle(tokens, Math.max(...widths), spec, plan) : { rows: wafer.rows, cols: wafer.cols };
   const sram = checkRectangle(rectangle, spec, plan);
-  const floatsOf = (plan: StreamedPlan): number[] => (plan.kind === 'norm' ? [2 * plan.inputs] : [...plan.forwardBlocks.map((block) => (plan.inputs + 1) * block.count), ...plan.deltaBlocks.map((block) => plan.outputs * block.count)]);
+  const floatsOf = (plan: StreamedPlan): number[] => (plan.kind === 'norm' ? [2 * plan.inputs] : plan.kind === 'head' ? plan.forwardBlocks.map((block) => (2 * plan.inputs + 1) * block.count) : [...plan.forwardBlocks.map((block) => (plan.inputs + 1) * block.count), ...plan.deltaBlocks.map((block) => plan.outputs * block.count)]);
   return {
     numericsVersion,
     model,
     rectangle,
     recompute,
+    logits,
     slabs: ceilDiv(tokens, slabTokens),
     rowEdges: rowEdges(tokens, rectangle.rows, slabTokens),
     buffers: order.buffers.map(({ name, features, scratch }) => ({ name, features, scratch, featureEdges: evenEdges(features, rectangle.cols) })),

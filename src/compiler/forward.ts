@@ -6,7 +6,7 @@
  */
 import type { Layer, LayerOf } from '../model/graph.js';
 import { InvalidModel } from '../util/errors.js';
-import { planBlocks } from './blocks.js';
+import { headBlock, planBlocks } from './blocks.js';
 import type { Plans } from './plans.js';
 import type { LocalStep } from './program.js';
 
@@ -48,6 +48,10 @@ const place = (plans: Plans, layer: Layer): void => {
       return;
     }
     case 'linear': {
+      if (isHead(plans, layer)) {
+        placeHead(plans, layer);
+        break;
+      }
       const x = plans.outOf(from), y = outputBuffer(plans, layer), upstream = plans.trained.has(from as number);
       plans.out.set(layer.id, y);
       plans.planOf.set(layer.id, plans.streamed.length);
@@ -112,6 +116,19 @@ const place = (plans: Plans, layer: Layer): void => {
   compute(plans, layer);
 };
 
+/** Whether the loss is formed with this layer, block by block. */
+export const isHead = (plans: Plans, layer: Layer): boolean => plans.logits === 'streamed' && layer.kind === 'linear' && plans.model.layers[layer.id + 1]?.kind === 'softmaxCrossEntropy';
+
+const placeHead = (plans: Plans, layer: LayerOf<'linear'>): void => {
+  const from = layer.inputs[0], x = plans.outOf(from);
+  const y = plans.buffer(`${layer.name} block`, Math.min(headBlock, layer.features)), stats = plans.buffer(`${layer.name} statistics`, 4);
+  const blocks = Array.from({ length: Math.ceil(layer.features / headBlock) }, (_, b) => ({ first: b * headBlock, count: Math.min(headBlock, layer.features - b * headBlock) }));
+  plans.out.set(layer.id, y);
+  plans.planOf.set(layer.id, plans.streamed.length);
+  plans.streamed.push({ kind: 'head', layer: layer.id, weight: layer.weight, bias: layer.bias, tied: layer.tied, inputs: layer.inFeatures, outputs: layer.features, x, y, dy: y, dx: null, stats, forwardBlocks: blocks, deltaBlocks: blocks });
+  plans.trained.add(layer.id);
+};
+
 /** The last layer of a block gives what the next block reads: it never shares its buffer with other blocks. */
 const outputBuffer = (plans: Plans, layer: Layer): number =>
   leavesBlock(plans, layer) ? plans.buffer(layer.name, layer.features) : plans.inner(layer, layer.name, layer.features);
@@ -133,13 +150,17 @@ const compute = (plans: Plans, layer: Layer): void => {
   switch (layer.kind) {
     case 'linear':
     case 'norm':
+      if (isHead(plans, layer)) {
+        for (const op of ['headMax', 'headSum'] as const) plans.pass({ op, streamed: plans.planOf.get(layer.id) as number, backward: false });
+        return;
+      }
       plans.pass({ op: 'forward', streamed: plans.planOf.get(layer.id) as number, backward: false });
       return;
     case 'attention':
       plans.pass({ op: 'attention', attention: plans.planOf.get(layer.id) as number, backward: false });
       return;
     case 'softmaxCrossEntropy':
-      plans.local({ op: 'loss', layer: layer.id, x: x(), classes: layer.classes });
+      if (!isHead(plans, plans.layer(layer.inputs[0]))) plans.local({ op: 'loss', layer: layer.id, x: x(), classes: layer.classes });
       return;
     case 'features':
     case 'tokens':

@@ -5,7 +5,7 @@
  */
 import type { Layer, LayerId, Model } from '../model/graph.js';
 import { assert } from '../util/errors.js';
-import type { AttentionPlan, LocalStep, PassStep, Recompute, StreamedPlan } from './program.js';
+import type { AttentionPlan, LocalStep, Logits, PassStep, Recompute, StreamedPlan } from './program.js';
 
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 type NewPass = Without<PassStep, 'locals'>;
@@ -14,6 +14,7 @@ type Open = NewPass & { readonly locals: LocalStep[] };
 export class Plans {
   readonly model: Model;
   readonly recompute: Recompute;
+  readonly logits: Logits;
   readonly places: number;
   readonly buffers: { name: string; features: number; scratch: boolean }[] = [];
   readonly streamed: StreamedPlan[] = [];
@@ -36,8 +37,9 @@ export class Plans {
   #taken = new Map<number, number>();
   #block: number | null = null;
 
-  constructor(model: Model, recompute: Recompute, places: number) {
+  constructor(model: Model, recompute: Recompute, logits: Logits, places: number) {
     this.model = model;
+    this.logits = logits;
     this.recompute = recompute;
     this.places = places;
   }

@@ -70,8 +70,22 @@ export interface NormPlan extends StreamedBase {
   readonly skip: number | null;
 }
 
+/**
+ * The last linear layer together with the loss, block by block of classes, so that no more than a block of logits is ever held: a pass for the maxima, one for the
+ * denominators, and one that makes each block's logits a third time and turns them into delta, gradient and dx at once. Blocks are chunks of features, so that
+ * dx is the same sum. `y` holds one block; `stats` four rows: maximum, sum, chunk, the label's logit.
+ */
+export interface HeadPlan extends StreamedBase {
+  readonly kind: 'head';
+  readonly tied: boolean;
+  readonly stats: number;
+}
+
 /** A layer whose parameters are streamed. */
-export type StreamedPlan = LinearPlan | NormPlan;
+export type StreamedPlan = LinearPlan | NormPlan | HeadPlan;
+
+/** Whether the logits of a micro-batch are held, or made block by block; no choice shows in a bit. */
+export type Logits = 'held' | 'streamed';
 
 /** One attention: `d` holds the delta of its output, and the delta of Q, K and V takes their place. */
 export interface AttentionPlan extends Heads {
@@ -112,6 +126,8 @@ export type PassStep = { readonly backward: boolean; readonly locals: readonly L
   | { readonly op: 'attention'; readonly attention: number }
   /** Local steps that follow no product. */
   | { readonly op: 'locals' }
+  /** The loss without its logits: maxima, then denominators and losses, then deltas, gradients and dx. */
+  | { readonly op: 'headMax' | 'headSum' | 'headDelta'; readonly streamed: number }
   | { readonly op: 'gradient'; readonly streamed: number }
   | { readonly op: 'delta'; readonly streamed: number }
   | { readonly op: 'attentionDelta'; readonly attention: number }
@@ -134,6 +150,7 @@ export interface Program {
   readonly model: Model;
   readonly rectangle: Rectangle;
   readonly recompute: Recompute;
+  readonly logits: Logits;
   /** Slabs of tokens that one wafer holds at a time: its share of a micro-batch. */
   readonly slabs: number;
   /** Row r of the rectangle holds lanes rowEdges[r] … rowEdges[r+1]−1 of the wafer's share, 32 a slab. */

@@ -12,7 +12,7 @@ import type { Layer, Model } from '../model/graph.js';
 import { orderBackward } from './backward.js';
 import { orderForward, replay } from './forward.js';
 import { Plans } from './plans.js';
-import type { AttentionPlan, PassStep, Recompute, StreamedPlan } from './program.js';
+import type { AttentionPlan, Logits, PassStep, Recompute, StreamedPlan } from './program.js';
 
 export interface StreamOrder {
   /** Name and width of each buffer. */
@@ -23,8 +23,8 @@ export interface StreamOrder {
 }
 
 /** `places`: tokens of a sample rounded up to slabs. @throws InvalidModel for a graph without an input */
-export const orderStreams = (model: Model, recompute: Recompute, places: number): StreamOrder => {
-  const plans = new Plans(model, recompute, places);
+export const orderStreams = (model: Model, recompute: Recompute, places: number, logits: Logits = 'held'): StreamOrder => {
+  const plans = new Plans(model, recompute, logits, places);
   if (model.layers[0]?.inputs.length !== 0) throw new InvalidModel({ what: 'a model without an input', where: model.name });
   orderForward(plans, model.layers);
   const loss = model.layers[model.layers.length - 1] as Layer;

@@ -1,5 +1,5 @@
 /** What a user asks of a cluster and of a run, checked. Not here: the model's and the optimizer's own checks (model/). */
-import type { Recompute } from '../compiler/program.js';
+import type { Logits, Recompute } from '../compiler/program.js';
 import type { TrainingData } from '../model/data.js';
 import type { Optimizer } from '../model/optimizer.js';
 import type { ThreadFault } from '../actor/turns.js';
@@ -61,6 +61,8 @@ export interface TrainOptions {
   readonly clipNorm?: number;
   /** What of a block's activations is computed again in the delta pass; 'auto' (default): as little as fits the tiles. All choices give the same bits. */
   readonly recompute?: Recompute | 'auto';
+  /** Whether a micro-batch's logits are held at once or made block by block of classes, three times; 'auto' (default): held up to 64 MiB. Same bits. */
+  readonly logits?: Logits | 'auto';
   /** Data that nothing learns from, judged now and then. */
   readonly evaluation?: EvaluationOptions;
   readonly signal?: AbortSignal;
@@ -101,6 +103,7 @@ export const checkTrainOptions = (o: TrainOptions): void => {
   whole('batchSize', o.batchSize, 1, 2 ** 26);
   whole('seed', o.seed ?? 0, 0, Number.MAX_SAFE_INTEGER);
   oneOf('recompute', o.recompute ?? 'auto', ['auto', 'none', 'attention', 'block']);
+  oneOf('logits', o.logits ?? 'auto', ['auto', 'held', 'streamed']);
   if (o.clipNorm !== undefined && !(o.clipNorm > 0 && Number.isFinite(o.clipNorm))) throw new InvalidConfig({ what: 'clipNorm', value: o.clipNorm, limit: 'a finite number above 0' });
   if (o.evaluation !== undefined) {
     whole('evaluation.every', o.evaluation.every, 1, 2 ** 30);

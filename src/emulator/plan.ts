@@ -6,12 +6,12 @@
 import { totalmem } from 'node:os';
 import { constrainedMemory } from 'node:process';
 import { compile } from '../compiler/compile.js';
-import type { Program } from '../compiler/program.js';
+import type { Logits, Program } from '../compiler/program.js';
 import { dealBatch, lanesIn, slabsPerWafer, type BatchShape } from '../cluster/deal.js';
 import type { ClusterLayout } from '../cluster/layout.js';
 import { planMemoryX } from '../cluster/memoryx/places.js';
 import { journalWords } from '../cluster/memoryx/update.js';
-import { fabricFloats } from '../cluster/tile/fabric.js';
+import { fabricFloats } from '../cluster/tile/fabric-row.js';
 import { planArena } from '../cluster/wafer/arena.js';
 import { devicesOf } from '../cluster/wiring.js';
 import type { KernelPlan } from '../kernels/load.js';
@@ -23,7 +23,7 @@ import { rotaryTables } from '../model/rotary.js';
 import { specs } from '../spec/wafer.js';
 import { MemoryPlan, floats } from '../tensor/shared-memory.js';
 import { DoesNotFit } from '../util/errors.js';
-import { roundUp } from '../util/units.js';
+import { MiB, roundUp } from '../util/units.js';
 import { makeCounters } from '../trace/counts.js';
 import { checkTrainOptions, type ClusterOptions, type TrainOptions } from './options.js';
 import type { RunPlan } from './run.js';
@@ -47,7 +47,7 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   const microBatches = dealBatch(batch);
   const tokens = Math.max(...microBatches.flatMap((microBatch) => microBatch.wafers.map((range) => lanesIn(range, batch))));
   const wafer = cluster.wafer ?? 'auto';
-  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto' });
+  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens) });
 
   const fabric = cluster.sweep === 'tile' ? fabricFloats(program) : 0;
   const arenaPlan = new MemoryPlan('the wafers');
@@ -87,6 +87,17 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
       allocatedBytes,
     },
   };
+};
+
+/** Most bytes of logits, over all wafers, that are held without being asked for. */
+const logitsBytesMax = 64 * MiB;
+
+/** Tiles that work one by one hold their logits. */
+const logitsOf = (model: Model, o: TrainOptions, cluster: ClusterOptions, lanes: number): Logits => {
+  const loss = model.layers[model.layers.length - 1], last = model.layers[model.layers.length - 2];
+  if (cluster.sweep === 'tile' || last?.kind !== 'linear') return 'held';
+  const { logits = 'auto' } = o;
+  return logits !== 'auto' ? logits : (loss?.features ?? 0) * lanes * 4 > logitsBytesMax ? 'streamed' : 'held';
 };
 
 /** The angles of rotary positions into the arena: every wafer reads the same ones. */

@@ -46,8 +46,16 @@ export interface WayDownOptions {
 interface Ready {
   readonly index: number;
   readonly item: StreamItem;
+  /** −1 where none is needed. */
   readonly slot: number;
+  readonly gradientSlot: number;
 }
+
+/** Passes whose blocks come from MemoryX, and passes whose blocks leave gradient nodes behind. */
+const streamsDown: ReadonlySet<StreamItem['op']> = new Set(['forward', 'delta', 'headMax', 'headSum', 'headDelta']);
+const leavesNodes: ReadonlySet<StreamItem['op']> = new Set(['gradient', 'headDelta']);
+/** What MemoryX packs: a forward block, a delta block, or both. */
+const packOf = (op: StreamItem['op']): number => (op === 'delta' ? 1 : op === 'headDelta' ? 2 : 0);
 
 export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observable<void> => {
   const { layout, ports, ledger, versions, weightSlots, gradientSlots } = o;
@@ -56,7 +64,7 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     layout.arena.bands.filter((band) => Math.min(band.slabs, (microBatch.wafers[band.wafer]?.count ?? 0) - band.firstSlab) > 0));
   /** Micro-batches in which hosts share a sample: nobody attends before the others have its keys and values, and nobody goes on before all have attended. */
   const shared = o.microBatches.map((microBatch) => program.attentions.length > 0 && attentionIsShared(layout.arena.bands, microBatch, layout.batch));
-  const lossPass = program.passes.findIndex((pass) => pass.locals.some((step) => step.op === 'loss'));
+  const lossPass = program.passes.findIndex((pass) => pass.op === 'headSum' || pass.locals.some((step) => step.op === 'loss'));
   /** What was told since the last micro-batch entered: its entry buffers are free when all of it is done. */
   let current: Promise<unknown>[] = [];
 
@@ -67,7 +75,7 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
   };
   const streamedOf = (item: StreamItem): { readonly plan: StreamedPlan; readonly number: number } => {
     const pass = passOf(item);
-    assert(pass.op === 'forward' || pass.op === 'delta' || pass.op === 'gradient', 'the pass has blocks');
+    assert('streamed' in pass, 'the pass has blocks');
     const plan = program.streamed[pass.streamed];
     assert(plan !== undefined, `streamed layer ${pass.streamed} is in the program`);
     return { plan, number: pass.streamed };
@@ -78,7 +86,7 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     await versions.at(plan.weight, item.step);
     if (plan.bias !== null) await versions.at(plan.bias, item.step);
     const unit = pick(ports.units, unitOf(number, item.block, ports.units.length));
-    await ledger.ask(unit, { type: 'memoryx.send', step: item.step, pass: item.op === 'forward' ? 0 : 1, streamed: number, block: item.block, slot });
+    await ledger.ask(unit, { type: 'memoryx.send', step: item.step, pass: packOf(item.op), streamed: number, block: item.block, slot });
   };
   const enter = async (item: StreamItem): Promise<void> => {
     await Promise.allSettled(current);
@@ -94,58 +102,41 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
   };
 
   const prepare = async (item: StreamItem, index: number): Promise<Ready> => {
-    switch (item.op) {
-      case 'forward':
-      case 'delta': {
-        const slot = await weightSlots.acquire();
-        await send(item, slot);
-        return { index, item, slot };
-      }
-      case 'gradient':
-        return { index, item, slot: await gradientSlots.acquire() };
-      default:
-        return { index, item, slot: -1 };
-    }
+    // Both are asked for at once: a later item must not come between.
+    const [slot, gradientSlot] = await Promise.all([streamsDown.has(item.op) ? weightSlots.acquire() : -1, leavesNodes.has(item.op) ? gradientSlots.acquire() : -1]);
+    if (slot >= 0) await send(item, slot);
+    return { index, item, slot, gradientSlot };
   };
 
   const hostsIn = bandsIn.map((bands) => ports.hosts.filter(({ thread }) => bands.some((band) => band.thread === thread)));
   /** Tells every host that has samples, and SwarmX what passes it on the way; the order of calls is the program's. */
-  const tell = ({ item, slot }: Ready): Promise<unknown> => {
+  const tell = ({ item, slot, gradientSlot }: Ready): Promise<unknown> => {
     const { step, microBatch, pass, block } = item;
-    const hosts = (hostsIn[microBatch] ?? []).map(({ ref }) => ledger.ask(ref, { type: 'tile.work', step, microBatch, pass, block, slot, evaluate: o.evaluation === null ? 0 : 1 }));
-    return Promise.all<unknown>(item.op === 'forward' || item.op === 'delta' ? [...hosts, ...broadcast(item)] : hosts);
+    const hosts = (hostsIn[microBatch] ?? []).map(({ ref }) => ledger.ask(ref, { type: 'tile.work', step, microBatch, pass, block, slot, gradientSlot, evaluate: o.evaluation === null ? 0 : 1 }));
+    return Promise.all<unknown>(slot >= 0 ? [...hosts, ...broadcast(item)] : hosts);
   };
   const broadcast = (item: StreamItem): Promise<unknown>[] => {
-    const { plan } = streamedOf(item), isForward = item.op === 'forward';
+    const { plan } = streamedOf(item), isForward = item.op !== 'delta';
     const block = (isForward ? plan.forwardBlocks : plan.deltaBlocks)[item.block];
     assert(block !== undefined, `block ${item.block} exists`);
-    const contracted = (plan.kind === 'norm' ? 1 : isForward ? plan.inputs : plan.outputs) + (isForward && plan.bias !== null ? 1 : 0);
+    const contracted = (plan.kind === 'norm' ? 1 : isForward ? plan.inputs : plan.outputs) * (item.op === 'headDelta' ? 2 : 1) + (isForward && plan.bias !== null ? 1 : 0);
     return ports.nodes.map((node) => ledger.ask(node, { type: 'swarmx.broadcast', step: item.step, bytes: contracted * block.count * 4 }));
   };
 
-  const finish = async ({ item, slot }: Ready, told: Promise<unknown>): Promise<void> => {
+  const finish = async ({ item, slot, gradientSlot }: Ready, told: Promise<unknown>): Promise<void> => {
     await told;
     const { step, microBatch, lastMicroBatch } = item;
     if (lastMicroBatch && item.pass === lossPass && isLastBlock(item)) o.onLoss(step);
-    switch (item.op) {
-      case 'forward':
-      case 'delta':
-        weightSlots.release(slot);
-        return;
-      case 'gradient':
-        o.onGradient({ step, microBatch, lastMicroBatch, streamed: streamedOf(item).number, block: item.block, slot });
-        return;
-      case 'scatter':
-        await ledger.ask(pick(ports.units, 0), { type: 'memoryx.scatter', microBatch });
-        if (lastMicroBatch) o.onScattered(step);
-        return;
-      default:
-    }
+    if (slot >= 0) weightSlots.release(slot);
+    if (gradientSlot >= 0) o.onGradient({ step, microBatch, lastMicroBatch, streamed: streamedOf(item).number, block: item.block, slot: gradientSlot });
+    if (item.op !== 'scatter') return;
+    await ledger.ask(pick(ports.units, 0), { type: 'memoryx.scatter', microBatch });
+    if (lastMicroBatch) o.onScattered(step);
   };
   const isLastBlock = (item: StreamItem): boolean => {
-    if (item.op !== 'forward' && item.op !== 'delta') return true;
+    if (!streamsDown.has(item.op)) return true;
     const { plan } = streamedOf(item);
-    return item.block === (item.op === 'forward' ? plan.forwardBlocks : plan.deltaBlocks).length - 1;
+    return item.block === (item.op === 'delta' ? plan.deltaBlocks : plan.forwardBlocks).length - 1;
   };
 
   /** Tells an item; settles when the next one may be told, with the promise of all that follows from it. */

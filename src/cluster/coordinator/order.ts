@@ -19,7 +19,7 @@ export interface StreamItem {
 }
 
 const blocksOf = (program: Program, pass: PassStep): number => {
-  if (pass.op !== 'forward' && pass.op !== 'gradient' && pass.op !== 'delta') return 1;
+  if (!('streamed' in pass)) return 1;
   const plan = program.streamed[pass.streamed];
   return (pass.op === 'delta' ? plan?.deltaBlocks : plan?.forwardBlocks)?.length ?? 0;
 };

@@ -6,6 +6,7 @@
  *
  * Redone work is counted apart. Not here: the streams (attempt.ts), threads (actor/).
  */
+import { power } from '../../model/elementary.js';
 import { lastValueFrom, Observable, Subject } from 'rxjs';
 import { Credits } from '../../stream/credit.js';
 import { floats } from '../../tensor/shared-memory.js';
@@ -136,7 +137,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     const plan = o.evaluation;
     if (plan === null) return;
     const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
-    const report = { step: acknowledged, loss, perplexity: Math.exp(loss), batches: losses.length };
+    const report = { step: acknowledged, loss, perplexity: power(Math.E, loss), batches: losses.length };
     evaluations.push(report);
     settle(acknowledged, evaluated, 'move');
     plan.onEvaluation(report);

@@ -6,7 +6,7 @@
 import { defineProtocol } from '../../actor/protocol-codec.js';
 
 export type MemoryXCommand =
-  /** Pack a forward (pass 0) or delta (pass 1) block into a weight slot of the arena. */
+  /** Pack a forward (pass 0) or delta (pass 1) block, or both of a streamed head (pass 2), into a weight slot of the arena. */
   | { readonly type: 'memoryx.send'; readonly step: number; readonly pass: number; readonly streamed: number; readonly block: number; readonly slot: number }
   /** Take what SwarmX left of a gradient block: nodes in the bands' gradient slot. */
   | { readonly type: 'memoryx.collect'; readonly step: number; readonly microBatch: number; readonly streamed: number; readonly block: number; readonly slot: number }

@@ -7,6 +7,7 @@
  * Units share the memories and split the work: blocks by number, updates by element. Not here: when (the coordinator).
  */
 import type { Behavior } from '../../actor/behavior.js';
+import type { BlockPlan, HeadPlan } from '../../compiler/program.js';
 import { createKernels } from '../../kernels/load.js';
 import type { Kernels } from '../../kernels/types.js';
 import { optimizerFor, type Optimizer } from '../../model/optimizer.js';
@@ -53,8 +54,22 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
   };
   const weightsOf = (parameter: number, step: number): number => at(parameter).place.weights[step % 2 === 0 ? 0 : 1];
 
+  /** A streamed head's block for its last pass: as for the forward pass, and behind it turned for dx. */
+  const sendHead = (plan: HeadPlan, block: BlockPlan, step: number, slot: number): number => {
+    const { kernels: k, memory, staging } = at(plan.weight);
+    const weights = weightsOf(plan.weight, step), packed = plan.inputs * block.count;
+    if (plan.tied) k.packForward(staging, weights + block.first * plan.inputs * 4, block.count, plan.inputs, 0, plan.inputs);
+    else {
+      const apart = staging + packed * 4;
+      k.copyRows(apart, block.count * 4, weights + block.first * 4, plan.outputs * 4, plan.inputs, block.count);
+      k.packDelta(staging, apart, block.count, 0, plan.inputs);
+    }
+    floats(arenaMemory, slot, packed).set(floats(memory, staging, packed));
+    return packed;
+  };
+
   const send = (message: Extract<MemoryXCommand, { type: 'memoryx.send' }>): void => {
-    const plan = program.streamed[message.streamed], isForward = message.pass === 0;
+    const plan = program.streamed[message.streamed], isForward = message.pass !== 1;
     const block = isForward ? plan?.forwardBlocks[message.block] : plan?.deltaBlocks[message.block];
     const slot = arena.weightSlots[message.slot];
     assert(plan !== undefined && block !== undefined && slot !== undefined, 'the block and its slot exist');
@@ -71,7 +86,9 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     }
     const bias = isForward ? plan.bias : null;
     if (bias !== null) floats(arenaMemory, slot + packed * 4, block.count).set(floats(at(bias).memory, weightsOf(bias, message.step) + block.first * 4, block.count));
-    count(countersOf(message.step), 'weightBytesOut', (packed + (bias === null ? 0 : block.count)) * 4);
+    let sent = packed + (bias === null ? 0 : block.count);
+    if (message.pass === 2 && plan.kind === 'head') sent += sendHead(plan, block, message.step, slot + sent * 4);
+    count(countersOf(message.step), 'weightBytesOut', sent * 4);
   };
 
   const collect = (message: Extract<MemoryXCommand, { type: 'memoryx.collect' }>): void => {

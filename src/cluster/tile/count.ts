@@ -5,7 +5,7 @@
  * Weights go down the columns (south), sums along the rows (east), gradients along the columns (north).
  * Not here: bytes at the wafer's edge (wafer/), prices.
  */
-import type { BlockPlan, LinearPlan, LocalStep, NormPlan, Program } from '../../compiler/program.js';
+import type { BlockPlan, HeadPlan, LinearPlan, LocalStep, NormPlan, Program } from '../../compiler/program.js';
 import { count } from '../../trace/counts.js';
 import { columnsOf, type Share } from './band.js';
 
@@ -45,6 +45,19 @@ export const countGradient = (to: Float64Array, program: Program, share: Share, 
     count(to, 'biasAdds', block.count * share.tokens);
     count(to, 'waveletsNorth', block.count * share.rows);
   }
+};
+
+/** A block of a streamed head: its logits; and in the last pass the delta, dx and the gradient. */
+export const countHead = (to: Float64Array, program: Program, share: Share, head: HeadPlan, block: BlockPlan, isDelta: boolean): void => {
+  const columns = columnsOf(program, head.x), outputs = columnsOf(program, head.y);
+  const products = isDelta ? (head.dx === null ? 2 : 3) : 1, biases = head.bias === null ? 0 : isDelta ? 2 : 1;
+  product(to, products * head.inputs * block.count * share.tokens);
+  count(to, 'elementwise', block.count * share.tokens * (isDelta ? 2 : 1));
+  count(to, 'waveletsSouth', (head.inputs * (isDelta && head.dx !== null ? 2 : 1) + (head.bias === null ? 0 : 1)) * block.count * share.rows);
+  count(to, 'waveletsEast', (block.count * share.tokens * (isDelta ? 2 : 1)) * (columns - 1) + (isDelta && head.dx !== null ? head.inputs * share.tokens * (outputs - 1) : 0));
+  count(to, 'biasAdds', biases * block.count * share.tokens);
+  if (isDelta) count(to, 'waveletsNorth', (head.inputs + (head.bias === null ? 0 : 1)) * block.count * share.rows);
+  count(to, 'tasks', (head.inputs + columns) * block.count * share.rows);
 };
 
 /** Two sums over the row and back, and one more visit: what a norm does to `passes` tensors of its width. */

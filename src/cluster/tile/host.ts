@@ -7,7 +7,7 @@
  * that died is replaced by a new one over the same memory. Not here: arithmetic, streams.
  */
 import type { Behavior } from '../../actor/behavior.js';
-import type { BlockPlan, LinearPlan, NormPlan, PassStep, StreamedPlan } from '../../compiler/program.js';
+import type { BlockPlan, HeadPlan, LinearPlan, NormPlan, PassStep, StreamedPlan } from '../../compiler/program.js';
 import { createKernels } from '../../kernels/load.js';
 import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { counters } from '../../trace/counts.js';
@@ -18,9 +18,11 @@ import type { BandPlan, ClusterLayout } from '../layout.js';
 import { attentionWorker } from './attention.js';
 import { bufferAt, nodeWidth, shareOf, type BandContext, type BandWorker, type Share } from './band.js';
 import { countAttention, countAttentionDelta } from './count-attention.js';
-import { countDelta, countForward, countGradient, countLocal, countNorm, countNormDelta, countNormGradient } from './count.js';
+import { countDelta, countForward, countGradient, countHead, countLocal, countNorm, countNormDelta, countNormGradient } from './count.js';
+import { fabricAttention } from './fabric-attention.js';
 import { fabricWorker } from './fabric.js';
 import type { TileCommand, TileReply } from './protocol.js';
+import { sweepHead, type HeadWorker } from './sweep-head.js';
 import { sweepWorker } from './sweep.js';
 
 export interface TileHostProps {
@@ -34,11 +36,13 @@ export interface TileHostProps {
 interface BandAtWork {
   readonly band: BandPlan;
   readonly worker: BandWorker;
+  readonly head: HeadWorker;
   readonly shares: readonly Omit<Share, 'step' | 'evaluate'>[];
   readonly countersOf: (step: number) => Float64Array;
 }
 
-type Streaming = Extract<PassStep, { op: 'forward' | 'gradient' | 'delta' }>;
+type Streaming = Extract<PassStep, { streamed: number }>;
+type Op = 'forward' | 'gradient' | 'delta';
 
 export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply> => {
   const { layout } = props;
@@ -50,11 +54,12 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
     return {
       band,
       worker: props.sweep === 'band' ? sweepWorker(context) : fabricWorker(context),
+      head: sweepHead(context),
       shares: microBatches.map((microBatch) => shareOf(band, program, microBatch, batch)),
       countersOf: counters(layout.counts, band.id),
     };
   });
-  const attention = program.attentions.length === 0 ? null : attentionWorker({ program, arena, batch, microBatches, thread: props.thread, kernels });
+  const attention = program.attentions.length === 0 ? null : (props.sweep === 'band' ? attentionWorker : fabricAttention)({ program, arena, batch, microBatches, thread: props.thread, kernels, memory });
   floats(memory, arena.ones, slabTokens).fill(1);
 
   const streamedOf = (pass: Streaming): StreamedPlan => {
@@ -64,11 +69,11 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
   };
   const blocksOf = (pass: Streaming): readonly BlockPlan[] => (pass.op === 'delta' ? streamedOf(pass).deltaBlocks : streamedOf(pass).forwardBlocks);
 
-  const linear = (worker: BandWorker, share: Share, counts: Float64Array, op: Streaming['op'], plan: LinearPlan, block: BlockPlan, slot: number): void => {
+  const linear = (worker: BandWorker, share: Share, counts: Float64Array, op: Op, plan: LinearPlan, block: BlockPlan, slot: number): void => {
     worker[op](share, plan, block, slot);
     (op === 'forward' ? countForward : op === 'delta' ? countDelta : countGradient)(counts, program, share, plan, block);
   };
-  const norm = (worker: BandWorker, share: Share, counts: Float64Array, op: Streaming['op'], plan: NormPlan, slot: number): void => {
+  const norm = (worker: BandWorker, share: Share, counts: Float64Array, op: Op, plan: NormPlan, slot: number): void => {
     if (op === 'forward') {
       worker.norm(share, plan, slot);
       countNorm(counts, program, share, plan);
@@ -80,22 +85,38 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
       countNormGradient(counts, program, share, plan);
     }
   };
+  const headBlock = (worker: HeadWorker, share: Share, counts: Float64Array, op: PassStep['op'], plan: HeadPlan, block: BlockPlan, message: TileCommand): void => {
+    if (op === 'headMax') worker.headMax(share, plan, block, message.slot);
+    else if (op === 'headSum') worker.headSum(share, plan, block, message.slot);
+    else worker.headDelta(share, plan, block, message.slot, message.gradientSlot);
+    countHead(counts, program, share, plan, block, op === 'headDelta');
+  };
   const scatter = (band: BandPlan, share: Share, pass: Extract<PassStep, { op: 'scatter' }>): void => {
     const features = program.model.layers[pass.layer]?.features ?? 0;
     const bytes = slabTokens * nodeWidth(features, nodeAlign) * 4;
     for (let p = 0; p < share.slabs; p++) kernels.turn(band.scatter + p * bytes, bufferAt(band, pass.buffer) + p * features * panelRowBytes, features);
   };
 
-  const work = ({ band, worker }: BandAtWork, share: Share, counts: Float64Array, pass: PassStep, message: TileCommand): void => {
+  const work = ({ band, worker, head }: BandAtWork, share: Share, counts: Float64Array, pass: PassStep, message: TileCommand): void => {
     switch (pass.op) {
       case 'forward':
       case 'gradient':
       case 'delta': {
         const plan = streamedOf(pass), blocks = blocksOf(pass), block = blocks[message.block];
         assert(block !== undefined, `block ${message.block} exists`);
-        if (plan.kind === 'linear') linear(worker, share, counts, pass.op, plan, block, message.slot);
-        else norm(worker, share, counts, pass.op, plan, message.slot);
+        const slot = pass.op === 'gradient' ? message.gradientSlot : message.slot;
+        if (plan.kind === 'linear') linear(worker, share, counts, pass.op, plan, block, slot);
+        else if (plan.kind === 'norm') norm(worker, share, counts, pass.op, plan, slot);
         if (message.block < blocks.length - 1) return;
+        break;
+      }
+      case 'headMax':
+      case 'headSum':
+      case 'headDelta': {
+        const plan = streamedOf(pass), block = plan.forwardBlocks[message.block];
+        assert(plan.kind === 'head' && block !== undefined, 'the pass is a head\'s');
+        headBlock(head, share, counts, pass.op, plan, block, message);
+        if (message.block < plan.forwardBlocks.length - 1) return;
         break;
       }
       case 'attention':

@@ -16,10 +16,11 @@ export interface TileCommand {
   readonly pass: number;
   readonly block: number;
   readonly slot: number;
+  readonly gradientSlot: number;
   readonly evaluate: number;
 }
 
 export type TileReply = { readonly type: 'tile.done' };
 
-export const tileCommands = defineProtocol<TileCommand>()({ 'tile.work': ['step', 'microBatch', 'pass', 'block', 'slot', 'evaluate'] });
+export const tileCommands = defineProtocol<TileCommand>()({ 'tile.work': ['step', 'microBatch', 'pass', 'block', 'slot', 'gradientSlot', 'evaluate'] });
 export const tileReplies = defineProtocol<TileReply>()({ 'tile.done': [] });

@@ -6,11 +6,11 @@
  * The panels of a buffer lie one behind the other, [slab][feature][32], and a tile is a view (its features × its tokens) of
  * them; so a travelling sum needs no message inside a band. Not here: counting (host.ts), order of blocks (the coordinator).
  */
-import type { LinearPlan } from '../../compiler/program.js';
-import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
+import { panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { floats, words } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
-import { bufferAt, nodeWidth, panelStride, type BandContext, type BandWorker } from './band.js';
+import { bufferAt, panelStride, type BandContext, type BandWorker } from './band.js';
+import { gradientNodes } from './gradient.js';
 import { dropoutKeys, elementwise, firstTokenOf, placeOf } from './locals.js';
 import { sweepNorms } from './sweep-norm.js';
 
@@ -42,20 +42,7 @@ export const sweepWorker = (context: BandContext): BandWorker => {
     },
 
     gradient(share, linear, block, slot) {
-      const dst = band.gradients[slot];
-      assert(dst !== undefined, `gradient slot ${slot} exists`);
-      if (linear.tied) {
-        tiedGradient(share, linear, block, dst);
-        return;
-      }
-      const width = nodeWidth(block.count, nodeAlign);
-      const dy = bufferAt(band, linear.dy, block.first), stride = linear.outputs * panelRowBytes;
-      for (let p = 0; p < share.slabs; p++) k.turn(band.turned + p * slabTokens * width * 4, dy + p * stride, block.count);
-      const rowBytes = width * 4;
-      const nodeBytes = (linear.inputs + (linear.bias === null ? 0 : 1)) * rowBytes;
-      const tree = [share.slabs, share.firstLeaf, share.slabsPerSample, share.lastTokens] as const;
-      k.gradient(dst, nodeBytes, band.stack, bufferAt(band, linear.x), panelStride(program, linear.x), band.turned, linear.inputs, width, ...tree);
-      if (linear.bias !== null) k.gradient(dst + linear.inputs * rowBytes, nodeBytes, band.stack, arena.ones, 0, band.turned, 1, width, ...tree);
+      gradientNodes(context, share, linear, block, bufferAt(band, linear.dy, block.first), linear.outputs * panelRowBytes, slot);
     },
 
     local(share, step) {
@@ -125,16 +112,6 @@ export const sweepWorker = (context: BandContext): BandWorker => {
       }
     },
   };
-
-  /** Rows of the node are the table's: the outputs of the block, each over all inputs. */
-  function tiedGradient(share: Parameters<BandWorker['gradient']>[0], linear: LinearPlan, block: { readonly first: number; readonly count: number }, dst: number): void {
-    const width = nodeWidth(linear.inputs, nodeAlign);
-    const x = bufferAt(band, linear.x), stride = linear.inputs * panelRowBytes;
-    // The turned activations serve all blocks of the layer, which follow each other.
-    if (block.first === 0) for (let p = 0; p < share.slabs; p++) k.turn(band.turned + p * slabTokens * width * 4, x + p * stride, linear.inputs);
-    k.gradient(dst, block.count * width * 4, band.stack, bufferAt(band, linear.dy, block.first), linear.outputs * panelRowBytes, band.turned, block.count, width,
-      share.slabs, share.firstLeaf, share.slabsPerSample, share.lastTokens);
-  }
 };
 
 /** xl[t] = the logit of token t's label, 0 where it is masked. */

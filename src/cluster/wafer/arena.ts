@@ -73,12 +73,13 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
   const entry = program.passes[0];
   const scattered = program.passes.some((pass) => pass.op === 'scatter') && entry !== undefined && 'buffer' in entry ? roundUp(program.buffers[entry.buffer]?.features ?? 0, nodeAlign) : 0;
 
+  const headInputs = Math.max(0, ...program.streamed.map((streamed) => (streamed.kind === 'head' ? streamed.inputs : 0)));
   let activationBytes = 0;
   const bands = cutBands(program.slabs, batch.numCsx, threads, together).map((run, id): BandPlan => {
     const before = plan.bytes;
     const buffers = program.buffers.map((buffer) => plan.reserve(run.slabs * buffer.features * panelRowBytes));
     activationBytes += plan.bytes - before;
-    const partial = { ...run, id, buffers, labels: 0, factor: 0, rows: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0 };
+    const partial = { ...run, id, buffers, labels: 0, factor: 0, rows: 0, turned: 0, stack: 0, partial: 0, gradients: [], scatter: 0, fabric: 0 };
     const nodes = Math.max(1, ...microBatches.map((microBatch) => nodesOfBand(partial, microBatch, together).length));
     return {
       ...partial,
@@ -87,6 +88,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
       rows: plan.reserve(rowsOfBand * panelRowBytes),
       turned: plan.reserve(run.slabs * slabTokens * widthMax * 4),
       stack: plan.reserve(gradientScratchBytes(widthMax, run.slabs)),
+      partial: headInputs === 0 ? 0 : plan.reserve(headInputs * panelRowBytes),
       gradients: times(gradientSlots, nodes * nodeBytesMax),
       scatter: scattered === 0 ? 0 : plan.reserve(run.slabs * slabTokens * scattered * 4),
       fabric: fabricFloats === 0 ? 0 : plan.reserve(fabricFloats * 4),
