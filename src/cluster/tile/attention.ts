@@ -5,7 +5,7 @@
  *
  * A sample whose slabs all lie in one band is worked off by that band's host. Where they lie in several bands, the hosts share its key–value heads: each then
  * works the columns of its heads for all rows of the sample, so that K and V cross between hosts and sums do not. Which host it is shows in no bit.
- * Not here: when (the coordinator lets no host begin before the others have their Q, K and V).
+ * Not here: tile by tile (fabric-attention.ts), when (the coordinator lets no host begin before the others have their Q, K and V).
  */
 import type { AttentionPlan, Program } from '../../compiler/program.js';
 import { panelRowBytes, slabTokens, type Kernels } from '../../kernels/types.js';
@@ -21,10 +21,19 @@ export interface AttentionWorker {
   delta(microBatch: number, attention: AttentionPlan): void;
 }
 
-export const attentionWorker = (o: {
-  readonly program: Program; readonly arena: ArenaPlan; readonly batch: BatchShape; readonly microBatches: readonly MicroBatch[]; readonly thread: number; readonly kernels: Kernels;
-}): AttentionWorker => {
-  const { program, arena, batch, kernels: k } = o;
+/** What a host needs to know to attend. */
+export interface AttentionContext {
+  readonly program: Program;
+  readonly arena: ArenaPlan;
+  readonly batch: BatchShape;
+  readonly microBatches: readonly MicroBatch[];
+  readonly thread: number;
+  readonly kernels: Kernels;
+  readonly memory: WebAssembly.Memory;
+}
+
+export const attentionWorker = (o: AttentionContext): AttentionWorker => {
+  const { arena, batch, kernels: k } = o;
   const works = o.microBatches.map((microBatch) => workOf(arena.bands, o.thread, microBatch, batch));
   const slabs = slabsOfSample(batch);
   const scratch = arena.attention[o.thread] ?? 0;

@@ -33,6 +33,21 @@ export const elementwise = (k: Kernels, step: ElementwiseStep, at: (buffer: numb
   }
 };
 
+/** Buffers that an elementwise step reads, in the order of its kernel's arguments, and the one that it writes. */
+export const operandsOf = (step: ElementwiseStep): { readonly reads: readonly number[]; readonly writes: number } => {
+  switch (step.op) {
+    case 'relu':
+    case 'gelu':
+      return { reads: [step.x], writes: step.y };
+    case 'add':
+      return { reads: [step.x, step.branch], writes: step.y };
+    case 'reluDelta':
+      return { reads: [step.d, step.y], writes: step.dst };
+    case 'geluDelta':
+      return { reads: [step.d, step.x], writes: step.dst };
+  }
+};
+
 /** Slab `slab` of the global batch begins at this place of its sample. */
 export const placeOf = (batch: BatchShape, slab: number): number => (batch.tokensPerSample === 1 ? 0 : (slab % slabsOfSample(batch)) * batch.slabTokens);
 
