@@ -2,17 +2,22 @@
  * The verdict of the independent reference: a training on the cluster, judged step by step in f64 within a running error bound.
  *
  *   the cluster's weights before step k ─▶ reference step ─▶ loss, deltas, gradients ± bound   ◀─ the cluster's step k
- *   the cluster's own gradient of step k ─▶ reference update ─▶ weights ± bound                ◀─ the cluster's weights after it
+ *   the cluster's own gradient of step k ─▶ reference norm ± bound                             ◀─ the cluster's norm, where it clips
+ *   that gradient times its own factor   ─▶ reference update ─▶ weights ± bound                ◀─ the cluster's weights after it
  *
- * Each step starts the reference anew from the cluster's bits, so errors do not pile up and the bounds stay tight. To see every step the
- * cluster runs 1, 2, … steps; that these runs agree on the steps that they share is checked on the way. Moments are followed here in fp32
- * from the cluster's own gradients (docs/numerics.md §6). Not here: the reference itself (reference/), which shares no code with the cluster.
+ * Each step starts the reference anew from the cluster's bits, so errors do not pile up and the bounds stay tight; through the depth of a transformer they are
+ * probed (reference/probed.ts). To see every step the cluster runs 1, 2, … steps; that these runs agree on the steps that they share is checked on the way.
+ * Moments are followed here in fp32 from the cluster's own gradients (docs/numerics.md §6). Not here: the reference itself (reference/), which shares no code
+ * with the cluster.
  */
 import type { Model } from '../model/graph.js';
 import { initialize } from '../model/init.js';
-import { momentsOf, type Optimizer } from '../model/optimizer.js';
+import { momentsOf, optimizerFor, type Optimizer } from '../model/optimizer.js';
+import { exact } from '../reference/bounded.js';
+import { referenceClip } from '../reference/clip.js';
 import { worstWithin, type Verdict } from '../reference/compare.js';
-import { referenceStep, type ReferenceStep } from '../reference/step.js';
+import { probedStep } from '../reference/probed.js';
+import { referenceStep, type ReferenceBatch, type ReferenceStep } from '../reference/step.js';
 import { gatherBatch } from '../reference/train.js';
 import { referenceUpdate } from '../reference/update.js';
 import type { NamedTensor } from '../tensor/named.js';
@@ -39,12 +44,13 @@ const get = <T>(list: readonly T[], index: number): T => {
   return item;
 };
 
-/** Moments after a step, in fp32 after docs/numerics.md §6; `before` are zeros on the first step. */
-const momentsAfter = (optimizer: Optimizer, step: number, before: readonly Float32Array[], weight: Float32Array, gradient: Float32Array): Float32Array[] => {
+/** Moments after a step, in fp32 after docs/numerics.md §6; `before` are zeros on the first step, `clip` is the factor on the gradient. */
+const momentsAfter = (optimizer: Optimizer, step: number, before: readonly Float32Array[], weight: Float32Array, gradient: Float32Array, clip: number): Float32Array[] => {
   if (momentsOf(optimizer) === 0) return [];
   const decay = f32(optimizer.weightDecay);
   const coupled = optimizer.kind !== 'adamW' && optimizer.weightDecay !== 0;
-  const g = coupled ? gradient.map((value, i) => f32(value + f32(decay * (weight[i] as number)))) : gradient;
+  const clipped = clip === 1 ? gradient : gradient.map((value) => f32(value * clip));
+  const g = coupled ? clipped.map((value, i) => f32(value + f32(decay * (weight[i] as number)))) : clipped;
   if (optimizer.kind === 'sgd') {
     const momentum = f32(optimizer.momentum), rest = f32(1 - optimizer.dampening);
     return [step === 0 ? g.slice() : g.map((value, i) => f32(f32(momentum * (before[0]?.[i] ?? 0)) + f32(rest * value)))];
@@ -85,33 +91,59 @@ export const firstState = (model: Model, options: TrainOptions): StateBefore => 
   return { weights, moments: weights.map((w) => Array.from({ length: momentsOf(options.optimizer) }, () => new Float32Array(w.length))), losses: [] };
 };
 
+/** Worst cases say little through the depth of a transformer; where ReLU turns over, probes may not look. */
+const stepOf = (model: Model, weights: readonly Float32Array[], batch: ReferenceBatch): ReferenceStep =>
+  (model.layers.some(({ kind }) => kind === 'norm' || kind === 'attention') ? probedStep : referenceStep)(model, weights, batch);
+
+/** What is judged of a run. */
+export interface Judged extends RunResult {
+  /** The norm that the last step's report gave, where the gradient is clipped. */
+  readonly gradientNorm?: number;
+}
+
 /** Judges step `step`, the last of `run`, which was run with `inspect`; and gives the state after it. */
-export const judgeStep = (model: Model, options: TrainOptions, step: number, before: StateBefore, run: RunResult): StepVerdicts & { readonly after: StateBefore } => {
+export const judgeStep = (model: Model, options: TrainOptions, step: number, before: StateBefore, run: Judged): StepVerdicts & { readonly after: StateBefore } => {
   const { data, optimizer, batchSize, seed = 0 } = options;
   const { inspection, record } = run;
   if (inspection === undefined) throw new InvalidConfig({ what: 'a run without its inspection', hint: 'train with inspect: true' });
   const batch = gatherBatch(model, data, batchSize, step, seed);
-  const reference = referenceStep(model, before.weights, batch);
+  const reference = stepOf(model, before.weights, batch);
   const verdicts: Verdict[] = [
     worstWithin('losses of the steps before, as the shorter run had them', Float64Array.from(record.losses.slice(0, step)), { value: Float64Array.from(before.losses), bound: new Float64Array(step) }),
     // Without a valid label there is no mean: the machine says 0.
     worstWithin('loss', Float64Array.of(record.losses[step] ?? NaN), batch.labels.some((label) => label >= 0) ? reference.loss : { value: new Float64Array(1), bound: new Float64Array(1) }),
     ...deltaVerdicts(model, reference, inspection.deltas),
   ];
+  const clip = clipOf(options, run, verdicts);
   const moments = model.parameters.map((spec) => {
-    const gradient = get(inspection.gradients, spec.index).data, weight = get(before.weights, spec.index), was = get(before.moments, spec.index);
+    const gradient = get(inspection.gradients, spec.index).data, weight = get(before.weights, spec.index), was = get(before.moments, spec.index), own = optimizerFor(optimizer, spec);
     verdicts.push(worstWithin(`gradient of ${spec.name}`, gradient, get(reference.gradients, spec.index)));
-    verdicts.push(worstWithin(`weights ${spec.name} after the update`, get(run.weights, spec.index).data, referenceUpdate(optimizer, step, { weight, moments: was }, gradient).weight));
-    return momentsAfter(optimizer, step, was, weight, gradient);
+    const factor = { norm: exact([0]), factor: exact([clip]) };
+    verdicts.push(worstWithin(`weights ${spec.name} after the update`, get(run.weights, spec.index).data, referenceUpdate(own, step, { weight, moments: was }, gradient, factor).weight));
+    return momentsAfter(own, step, was, weight, gradient, clip);
   });
   const reluInputs = model.layers.reduce((sum, layer) => sum + (layer.kind === 'relu' ? layer.features * batchSize : 0), 0);
   return { step, verdicts, kinks: reference.kinks.length, reluInputs, after: { weights: run.weights.map((tensor) => tensor.data), moments, losses: record.losses } };
 };
 
+/** The factor that the cluster's own norm gives, in fp32 after docs/numerics.md §6; the norm and the factor are judged. */
+const clipOf = ({ clipNorm }: TrainOptions, { gradientNorm, inspection }: Judged, verdicts: Verdict[]): number => {
+  if (clipNorm === undefined) return 1;
+  if (gradientNorm === undefined || inspection === undefined) throw new InvalidConfig({ what: 'a clipped run without its gradientNorm', hint: "give that of the last step's report" });
+  const quotient = f32(f32(clipNorm) / f32(gradientNorm + f32(1e-6))), own = quotient < 1 ? quotient : 1;
+  const { norm, factor } = referenceClip(inspection.gradients.map((tensor) => tensor.data), clipNorm);
+  verdicts.push(worstWithin('norm of the gradient', Float64Array.of(gradientNorm), norm), worstWithin('factor of the clipping', Float64Array.of(own), factor));
+  return own;
+};
+
 /** Trains on a cluster of its own, which ends with the run. */
-const trainOnce = async (shape: ClusterOptions, model: Model, options: TrainOptions): Promise<RunResult> => {
+const trainOnce = async (shape: ClusterOptions, model: Model, options: TrainOptions): Promise<Judged> => {
   await using cluster = await Cluster.start(shape);
-  return await cluster.train(model, options).finished;
+  const run = cluster.train(model, options);
+  let norm: number | undefined;
+  run.steps$.subscribe({ next: ({ gradientNorm }) => (norm = gradientNorm), error: () => {} });
+  const result = await run.finished;
+  return norm === undefined ? result : { ...result, gradientNorm: norm };
 };
 
 /**

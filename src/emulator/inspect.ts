@@ -2,6 +2,7 @@
 import { dealBatch, tokensIn, tokensInSlab } from '../cluster/deal.js';
 import type { ClusterLayout } from '../cluster/layout.js';
 import { slabTokens } from '../kernels/types.js';
+import type { PassStep, Program } from '../compiler/program.js';
 import type { NamedTensor } from '../tensor/named.js';
 import { floats } from '../tensor/shared-memory.js';
 import type { Inspection } from './run.js';
@@ -18,12 +19,36 @@ export const inspect = (layout: ClusterLayout): Inspection => {
     return { name: spec.name, shape: spec.shape, data };
   });
   // Where blocks share their inner buffers, or a delta passes through the scratch buffer, it is gone by now.
-  const users = new Map<number, number>();
-  for (const { y } of program.streamed) users.set(y, (users.get(y) ?? 0) + 1);
-  const deltas = program.streamed
-    .filter((plan) => plan.kind === 'linear' && program.buffers[plan.dy]?.scratch === false && users.get(plan.dy) === 1)
-    .map((plan): NamedTensor => deltaOf(layout, plan.dy, program.model.layers[plan.layer]?.name ?? ''));
+  const deltas = program.streamed.flatMap((plan, number) => {
+    const behind = program.passes.slice(program.passes.findIndex((pass) => pass.op === 'gradient' && pass.streamed === number) + 1);
+    const isThere = plan.kind === 'linear' && program.buffers[plan.dy]?.scratch === false && !behind.some((pass) => writes(program, pass).includes(plan.dy));
+    return isThere ? [deltaOf(layout, plan.dy, program.model.layers[plan.layer]?.name ?? '')] : [];
+  });
   return { gradients, deltas };
+};
+
+/** Buffers that a pass and the steps behind it write. */
+const writes = (program: Program, pass: PassStep): readonly (number | null | undefined)[] => {
+  const locals = pass.locals.map((step) => ('dst' in step ? step.dst : 'y' in step ? step.y : step.x));
+  switch (pass.op) {
+    case 'input':
+    case 'gather':
+      return [pass.buffer, ...locals];
+    case 'forward': {
+      const plan = program.streamed[pass.streamed];
+      return [plan?.y, ...(plan?.kind === 'norm' ? [plan.stats] : []), ...locals];
+    }
+    case 'delta':
+      return [program.streamed[pass.streamed]?.dx, ...locals];
+    case 'attention': {
+      const plan = program.attentions[pass.attention];
+      return [plan?.o, plan?.stats, plan?.scores, ...locals];
+    }
+    case 'attentionDelta':
+      return [program.attentions[pass.attention]?.qkv, ...locals];
+    default:
+      return locals;
+  }
 };
 
 const deltaOf = (layout: ClusterLayout, buffer: number, name: string): NamedTensor => {
