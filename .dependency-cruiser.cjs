@@ -27,7 +27,7 @@ const rankRules = ranks.flatMap((group, rank) =>
     };
   }),
 );
-const devices = ['coordinator', 'memoryx', 'swarmx', 'input', 'wafer', 'tile'];
+const devices = ['coordinator', 'memoryx', 'swarmx', 'input', 'wafer', 'tile', 'generation'];
 
 module.exports = {
   forbidden: [

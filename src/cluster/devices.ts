@@ -1,5 +1,7 @@
 /** The devices module: every kind of actor of the cluster by name. Worker threads import it by its URL. */
 import { actorKind } from '../actor/registry.js';
+import { generationHost } from './generation/host.js';
+import { generationCommands, generationReplies } from './generation/protocol.js';
 import { inputCommands, inputReplies } from './input/protocol.js';
 import { inputWorker } from './input/worker.js';
 import { memoryXCommands, memoryXReplies } from './memoryx/protocol.js';
@@ -16,6 +18,7 @@ export const devices = {
   input: actorKind({ behavior: inputWorker, command: inputCommands, reply: inputReplies }),
   wafer: actorKind({ behavior: wafers, command: waferCommands, reply: waferReplies }),
   swarmx: actorKind({ behavior: swarmXNode, command: swarmXCommands, reply: swarmXReplies }),
+  generation: actorKind({ behavior: generationHost, command: generationCommands, reply: generationReplies }),
   memoryx: actorKind({ behavior: memoryXUnit, command: memoryXCommands, reply: memoryXReplies }),
 };
 

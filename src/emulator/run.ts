@@ -10,6 +10,7 @@ import type { Recompute } from '../compiler/program.js';
 import type { RunRecord } from '../trace/record.js';
 import type { NamedTensor } from '../tensor/named.js';
 import type { EvaluationReport, StepReport } from '../cluster/coordinator/training.js';
+import { iterate } from './iterate.js';
 
 export interface RunResult {
   readonly weights: readonly NamedTensor[];
@@ -73,35 +74,7 @@ export class Run implements AsyncIterable<StepReport> {
     );
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<StepReport> {
-    const queue: StepReport[] = [];
-    let ended = false;
-    let failure: { readonly error: unknown } | null = null;
-    let wake = (): void => {};
-    const subscription = this.steps$.subscribe({
-      next: (report) => {
-        queue.push(report);
-        wake();
-      },
-      error: (error: unknown) => {
-        failure = { error };
-        wake();
-      },
-      complete: () => {
-        ended = true;
-        wake();
-      },
-    });
-    try {
-      for (;;) {
-        const report = queue.shift();
-        if (report !== undefined) yield report;
-        else if (failure !== null) throw (failure as { readonly error: unknown }).error;
-        else if (ended) return;
-        else await new Promise<void>((resolve) => (wake = resolve));
-      }
-    } finally {
-      subscription.unsubscribe();
-    }
+  [Symbol.asyncIterator](): AsyncIterator<StepReport> {
+    return iterate(this.steps$);
   }
 }
