@@ -4,6 +4,8 @@
 export { Cluster } from './emulator/cluster.js';
 export { startRemote, type RemoteCluster, type RemoteListeners } from './emulator/remote.js';
 export type { ClusterOptions, EvaluationOptions, KernelChoice, TrainOptions } from './emulator/options.js';
+export { Generation, type GenerateOptions, type GenerationRecord, type GenerationResult, type Prompt } from './emulator/generate.js';
+export type { GeneratedToken } from './cluster/coordinator/generation.js';
 export { Run, type Inspection, type RunPlan, type RunResult } from './emulator/run.js';
 export type { EvaluationReport, StepReport } from './cluster/coordinator/training.js';
 export type { Recompute } from './compiler/program.js';
