@@ -18,7 +18,7 @@ const multiplier = 0xd2_56_d1_93 | 0;
 const keyStep = 0x9e_37_79_b9 | 0;
 const rounds = 10;
 /** Uniform words in a normal value, and how many of them are drawn side by side: the products of one hide behind those of the others. */
-const wordsOfNormal = 12, sideBySide = 3;
+const wordsOfNormal = 12, sideBySide = 4;
 const unit = 2 ** -24;
 
 const product = (f: FunctionBuilder, x: V128, factor: Lanes): { readonly low: Lanes; readonly high: Lanes } =>
