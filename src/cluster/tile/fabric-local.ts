@@ -12,7 +12,7 @@ import { assert } from '../../util/errors.js';
 import type { Share } from './band.js';
 import type { Piece } from './doors.js';
 import type { Fabric } from './fabric-row.js';
-import { dropoutKeys, firstTokenOf, placeOf } from './locals.js';
+import { dropoutKeys, firstTokenOf, operandsOf, placeOf } from './locals.js';
 
 export const fabricLocal = (fabric: Fabric): ((share: Share, step: LocalStep) => void) => {
   const { context: { program, arena, band, batch, seed, kernels: k, memory }, buffers: { rows, panels }, travel } = fabric;
@@ -81,12 +81,31 @@ export const fabricLocal = (fabric: Fabric): ((share: Share, step: LocalStep) =>
   };
 
   return (share, step) => {
-    // A step into the buffer that deltas pass through lays it out anew; one that only reads it finds it in its own width.
-    fabric.useWidth(step.op === 'swigluDelta' && isScratch(step.dst) ? 2 * featuresOf(step.layer) : featuresOf(step.layer));
+    layOut(step);
     for (const piece of fabric.everyPiece(share)) turn(share, step, piece);
   };
 
-  function isScratch(buffer: number): boolean {
-    return program.buffers[buffer]?.scratch ?? false;
+  /** Deltas may lie in scratch buffers: in what widths a step reads and writes them. */
+  function layOut(step: LocalStep): void {
+    const features = featuresOf(step.layer);
+    switch (step.op) {
+      case 'dropout':
+        fabric.layOut(features, step.x, step.y);
+        return;
+      case 'swigluDelta':
+        fabric.layOut(features, step.d);
+        fabric.layOut(2 * features, step.dst);
+        return;
+      case 'rotary':
+        fabric.layOut(features, step.x);
+        return;
+      case 'swiglu':
+      case 'loss':
+        return;
+      default: {
+        const { reads, writes } = operandsOf(step);
+        fabric.layOut(features, ...reads, writes);
+      }
+    }
   }
 };

@@ -44,7 +44,7 @@ export const fabricNorms = (fabric: Fabric): Pick<BandWorker, 'norm' | 'normGrad
     normDelta(share, norm, slot) {
       const { x, dy: d, dx, skip, inputs: all } = norm, gain = gainAt(slot);
       assert(dx !== null, 'a norm delta has a place to go');
-      fabric.useWidth(all);
+      fabric.layOut(all, x, d, dx, skip);
       for (const piece of everyPiece(share)) {
         statistics(norm, piece);
         k.clear(sum, 4 * panelRowBytes);
@@ -57,7 +57,7 @@ export const fabricNorms = (fabric: Fabric): Pick<BandWorker, 'norm' | 'normGrad
 
     normGradient(share, norm, slot) {
       const { x, dy: d, bias } = norm, width = nodeWidth(norm.inputs, nodeAlign);
-      fabric.useWidth(norm.inputs);
+      fabric.layOut(norm.inputs, x, d);
       fabric.formNodes(share, slot, (bias === null ? 1 : 2) * width, (piece, leaf) => {
         statistics(norm, piece);
         travel({ type: 'normLeaf', piece, x, d, stats, gainLeaf: leaf, biasLeaf: bias === null ? 0 : leaf + width * 4 });

@@ -86,8 +86,8 @@ export interface Fabric {
   readonly context: BandContext;
   readonly buffers: FabricBuffers;
   readonly travel: Travel;
-  /** A scratch buffer holds panels of the width in use, placed like any buffer of that width. */
-  useWidth(features: number): void;
+  /** Deltas of several widths pass through scratch buffers: these hold `features` now, placed like any buffer of that width. */
+  layOut(features: number, ...buffers: readonly (number | null)[]): void;
   everyPiece(share: Share): readonly Piece[];
   /** Whether a piece holds the last token of its slab. */
   endsSlab(share: Share, piece: Piece): boolean;

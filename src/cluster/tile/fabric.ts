@@ -13,7 +13,7 @@ import { floats } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { slabsOfSample } from '../deal.js';
 import { leafOf, mergeNodes, nodesOfRange } from '../token-tree.js';
-import { bufferAt, nodeWidth, panelStride, type BandContext, type BandWorker, type Share } from './band.js';
+import { bufferAt, nodeWidth, type BandContext, type BandWorker, type Share } from './band.js';
 import { piecesOf } from './doors.js';
 import { fabricLocal } from './fabric-local.js';
 import { fabricNorms } from './fabric-norm.js';
@@ -26,25 +26,25 @@ export const fabricWorker = (context: BandContext): BandWorker => {
   const { sum, chunk, panels: [multicast] } = buffers;
   const firstLane = band.firstSlab * slabTokens, together = slabsOfSample(batch);
 
-  let scratchWidth = 0;
-  const isScratch = (buffer: number): boolean => program.buffers[buffer]?.scratch ?? false;
-  const strideOf = (buffer: number): number => (isScratch(buffer) ? scratchWidth * panelRowBytes : panelStride(program, buffer));
+  /** Features of the scratch buffers as they are in use. */
+  const widths = new Map<number, number>();
   const travel = rowOfTiles(rectangle.cols, {
     kernels: k, memory, scratch: buffers.scratch,
     range: (buffer, column) => {
-      if (isScratch(buffer)) return featuresOfColumn(scratchWidth, rectangle.cols, column);
+      const width = widths.get(buffer);
+      if (width !== undefined) return featuresOfColumn(width, rectangle.cols, column);
       const edges = program.buffers[buffer]?.featureEdges ?? [];
       return [edges[column] ?? 0, edges[column + 1] ?? 0];
     },
-    at: (buffer, slab, feature) => bufferAt(band, buffer, feature) + slab * strideOf(buffer),
+    at: (buffer, slab, feature) => bufferAt(band, buffer, feature) + slab * (widths.get(buffer) ?? program.buffers[buffer]?.features ?? 0) * panelRowBytes,
     holds: ({ row, slab, first, last }) => firstLane + slab * slabTokens + first >= (rowEdges[row] ?? 0) && firstLane + slab * slabTokens + last <= (rowEdges[row + 1] ?? 0),
   });
   const slotAt = (slot: number): number => arena.weightSlots[slot] as number;
 
   const fabric: Fabric = {
     context, buffers, travel,
-    useWidth(features) {
-      scratchWidth = features;
+    layOut(features, ...used) {
+      for (const buffer of used) if (buffer !== null && program.buffers[buffer]?.scratch === true) widths.set(buffer, features);
     },
     everyPiece: (share) => piecesOf(rowEdges, firstLane, share.tokensOf).flat(),
     endsSlab: (share, piece) => piece.last === share.tokensOf[piece.slab],
@@ -96,11 +96,12 @@ export const fabricWorker = (context: BandContext): BandWorker => {
     delta(share, linear, block, slot) {
       const { dx, dy } = linear;
       assert(dx !== null, 'a delta block has a place to go');
-      fabric.useWidth(isScratch(dx) ? linear.inputs : linear.outputs);
+      fabric.layOut(linear.outputs, dy);
+      fabric.layOut(linear.inputs, dx);
       product(share, dy, dx, linear.outputs, block, slotAt(slot), -1);
     },
     gradient(share, linear: LinearPlan, block, slot) {
-      fabric.useWidth(linear.outputs);
+      fabric.layOut(linear.outputs, linear.dy);
       const inputs = [linear.x, 0, linear.inputs] as const, outputs = [linear.dy, block.first, block.count] as const;
       outerProducts(share, slot, linear.tied ? { rows: outputs, columns: inputs, bias: false } : { rows: inputs, columns: outputs, bias: linear.bias !== null });
     },
