@@ -4,7 +4,7 @@
  * Not here: what is trained on them (models.ts, optimizers.ts).
  */
 import fc from 'fast-check';
-import type { Recompute } from '../compiler/program.js';
+import type { Logits, Recompute } from '../compiler/program.js';
 import { specs, type ClusterOptions, type Model, type TrainOptions, type WaferSpec } from '../index.js';
 
 /** A machine and the way it is used: the options of `Cluster.start`, and those of `train` that must not show in a bit. */
@@ -12,18 +12,14 @@ export interface ClusterShape extends ClusterOptions {
   /** Units that one CS-2 works on at a time: slabs of 32 single tokens, or sequences. */
   readonly microBatchUnits?: number;
   readonly recompute?: Recompute | 'auto';
+  readonly logits?: Logits | 'auto';
 }
-
-/** Whether tiles work one by one on sequences, too. */
-const sequencesByTiles = false;
 
 /** A shape taken apart for a model: what goes to `Cluster.start`, and what to `train`. */
 export const optionsOn = (shape: ClusterShape, model: Model, options: TrainOptions): { readonly cluster: ClusterOptions; readonly training: TrainOptions } => {
-  const { microBatchUnits, recompute, ...cluster } = shape, isSequence = model.tokensPerSample > 1;
-  return {
-    cluster: isSequence && !sequencesByTiles && cluster.sweep === 'tile' ? { ...cluster, sweep: 'band' } : cluster,
-    training: { ...options, ...(microBatchUnits === undefined ? {} : { microBatchSize: isSequence ? microBatchUnits : 32 * microBatchUnits }), ...(recompute === undefined ? {} : { recompute }) },
-  };
+  const { microBatchUnits, recompute, logits, ...cluster } = shape;
+  const microBatchSize = microBatchUnits === undefined ? undefined : model.tokensPerSample > 1 ? microBatchUnits : 32 * microBatchUnits;
+  return { cluster, training: { ...options, ...(microBatchSize === undefined ? {} : { microBatchSize }), ...(recompute === undefined ? {} : { recompute }), ...(logits === undefined ? {} : { logits }) } };
 };
 
 /** What `aClusterShape` may draw. */
@@ -42,7 +38,7 @@ export const roomyWafer: WaferSpec = { ...specs.wse2, name: 'WSE-2 with roomy ti
 const aSide = (): fc.Arbitrary<number> =>
   fc.oneof({ weight: 2, arbitrary: fc.constant(1) }, { weight: 5, arbitrary: fc.integer({ min: 2, max: 9 }) }, { weight: 1, arbitrary: fc.integer({ min: 10, max: 70 }) });
 
-/** Systems from 1 to 192, mostly few; threads; rectangles with one row, one column or odd sides, or 'auto'; micro-batches; recomputation; fan-in; sweep; order of turns; kernels. */
+/** Systems from 1 to 192, mostly few; threads; rectangles with one row, one column or odd sides, or 'auto'; micro-batches; recomputation; logits held or streamed; fan-in; sweep; order of turns; kernels. */
 export const aClusterShape = (options: ShapeOptions = {}): fc.Arbitrary<ClusterShape> => {
   const { dispatcher = 'local', numCsxMax = 192, threadsMax = 5 } = options;
   const upTo = (low: number, high: number): fc.Arbitrary<number> => fc.integer({ min: Math.min(low, numCsxMax), max: Math.min(high, numCsxMax) });
@@ -55,6 +51,7 @@ export const aClusterShape = (options: ShapeOptions = {}): fc.Arbitrary<ClusterS
       wafer: fc.oneof({ weight: 4, arbitrary: fc.constant('given' as const) }, { weight: 1, arbitrary: fc.constant('auto' as const) }),
       microBatchUnits: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
       recompute: fc.constantFrom('auto' as const, 'none' as const, 'attention' as const, 'block' as const),
+      logits: fc.constantFrom('auto' as const, 'streamed' as const),
       fanIn: fc.constantFrom(2 as const, 4 as const),
       sweep: fc.oneof({ weight: 4, arbitrary: fc.constant('band' as const) }, { weight: 1, arbitrary: fc.constant('tile' as const) }),
       scheduleSeed: fc.option(fc.nat(), { nil: undefined }),
