@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command line: `waferstream train | verify | demo`. A user of the public door, like any other.
+ * The command line: `waferstream train | generate | inspect | verify | demo`. A user of the public door, like any other.
  *
- *   arguments ─▶ options.ts ─▶ setup.ts (data, model, optimizer) ─▶ train.ts · verify.ts · demo.ts ─▶ exit.ts (one line, one code)
+ *   arguments ─▶ commands.ts, options.ts ─▶ setup/ (data, model, optimizer) ─▶ train.ts · generate.ts · … ─▶ exit.ts (one line, one code)
  *
  * Not here: anything that trains.
  */
@@ -10,14 +10,21 @@ import { Command, CommanderError } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InvalidConfig } from '../index.js';
+import { commandOptions } from './commands.js';
 import { demo } from './demo.js';
 import { runUntilSignal } from './exit.js';
-import { addOptions, parseOptions, type OptionName, type Options } from './options.js';
+import { generate } from './generate.js';
+import { inspect } from './inspect.js';
+import { addOptions, parseOptions, type Options } from './options.js';
 import { packageRoot } from './package-root.js';
 import { train } from './train.js';
 import { verify } from './verify.js';
 
-type Action = (options: Options, signal: AbortSignal) => Promise<number>;
+type Action = (options: Options, signal: AbortSignal, file: string) => Promise<number>;
+/** The word that a command takes beside its options. */
+const argumentOf: Readonly<Partial<Record<keyof typeof commandOptions, readonly [name: string, help: string]>>> = {
+  inspect: ['<file>', 'a .safetensors file, the index of several, or their folder'],
+};
 
 const version = async (): Promise<string> => {
   const manifest: unknown = JSON.parse(await readFile(join(await packageRoot(), 'package.json'), 'utf8'));
@@ -28,22 +35,24 @@ const version = async (): Promise<string> => {
 const run = async (argv: readonly string[], signal: AbortSignal): Promise<number> => {
   let exitCode = 0;
   const program = new Command('waferstream')
-    .description('Trains one neural network by weight streaming on an emulated cluster of wafer-scale computers.')
+    .description('Trains and runs one neural network by weight streaming on an emulated cluster of wafer-scale computers.')
     .version(await version())
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
-  const add = (name: string, description: string, action: Action, leftOut: readonly OptionName[] = []): void => {
+  const add = (name: keyof typeof commandOptions, description: string, action: Action): void => {
     const command = program.command(name).description(description);
-    addOptions(command, leftOut);
+    const argument = argumentOf[name];
+    if (argument !== undefined) command.argument(...argument);
+    addOptions(command, commandOptions[name]);
     command.action(async () => {
-      exitCode = await action(parseOptions(command.opts()), signal);
+      exitCode = await action(parseOptions(command.opts()), signal, command.args[0] ?? '');
     });
   };
-  add('train', 'train a byte model on text, or a classifier on IDX files', train);
-  add('verify', 'the same short run on many shapes and on the reference: same bits, or the first difference', verify, ['dispatcher', 'threads', 'kernels']);
-  add('demo', 'about a minute of training on the sources and documents of waferstream itself, and the proof of the same bits', demo, [
-    'data', 'images', 'labels', 'model', 'optimizer', 'momentum', 'nesterov', 'weightDecay', 'schedule', 'warmupSteps', 'dispatcher', 'kernels',
-  ]);
+  add('train', 'train a transformer or a byte model on text, or a classifier on IDX files', train);
+  add('generate', 'go on from prompts with the weights of a checkpoint', generate);
+  add('inspect', 'the tensors of a checkpoint: names, types, shapes, sizes', (options, _, file) => inspect(options, file));
+  add('verify', 'the same short run on many shapes and on the reference: same bits, or the first difference', verify);
+  add('demo', 'about a minute: a small GPT learns the sources and documents of waferstream itself and writes some; proof of the same bits', demo);
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {

@@ -1,45 +1,79 @@
 /**
  * Options: their flags, their help, and what each accepts. Every value is parsed strictly, and a refusal names its option.
  *
- * Not here: defaults and what options mean together (setup.ts).
+ * Not here: which command takes which (commands.ts), defaults and what options mean together (setup/).
  */
 import type { Command, OptionValues } from 'commander';
 import * as v from 'valibot';
-import { InvalidConfig } from '../index.js';
+import { gptShapes, InvalidConfig, llamaShapes } from '../index.js';
 
 const whole = (low: number, high: number) =>
   v.pipe(v.string(), v.check((text) => /^\d{1,16}$/.test(text) && Number(text) >= low && Number(text) <= high, `a whole number from ${low} to ${high}`), v.transform(Number));
 
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const real = (low: number, high: number, limit: string) =>
-  v.pipe(v.string(), v.check((text) => decimal.test(text) && Number(text) >= low && Number(text) <= high, limit), v.transform(Number));
+const number = (fits: (value: number) => boolean, limit: string) =>
+  v.pipe(v.string(), v.check((text) => decimal.test(text) && fits(Number(text)), limit), v.transform(Number));
+const real = (low: number, high: number, limit: string) => number((value) => value >= low && value <= high, limit);
 
 const oneOf = <const T extends readonly string[]>(choices: T) => v.picklist(choices, choices.join(', '));
 const path = v.pipe(v.string(), v.minLength(1, 'a path'));
 const threads = v.union([v.literal('auto'), whole(1, 256)], 'auto, or a whole number from 1 to 256');
 
 const size = whole(1, 2 ** 20);
+const count = whole(1, 2 ** 30);
+const bytesOrPath = v.pipe(v.string(), v.minLength(1, 'bytes, or the path of a tokenizer.json or of its folder'));
+const dropoutLimit = 'off, or a number from 0 to below 1';
+
+/** Published shapes, which each name one model; their small ones for tests have a name in both families. */
+const published = (shapes: object): string[] => Object.keys(shapes).filter((name) => name !== 'tiny');
+export const publishedGpts: ReadonlySet<string> = new Set(published(gptShapes));
+export const publishedLlamas: ReadonlySet<string> = new Set(published(llamaShapes));
+const modelNames = ['byte-lm', 'mlp', 'gpt', 'llama', ...publishedGpts, ...publishedLlamas];
 
 /** Name (as commander gives it) → flag, help, schema of the text. */
 const table = {
-  data: { flag: '--data <path>', help: 'text file, folder of text, or folder with IDX training files', schema: path },
+  data: { flag: '--data <path>', help: 'text file, folder of text, .jsonl, .bin or .u16 (16-bit tokens), or folder with IDX training files', schema: path },
+  field: { flag: '--field <name>', help: "field of a .jsonl line that holds the text; 'text' unless given", schema: v.pipe(v.string(), v.minLength(1, 'a name')) },
+  tokenizer: { flag: '--tokenizer <path>', help: 'bytes, a tokenizer.json, or its folder', schema: bytesOrPath },
   images: { flag: '--images <path>', help: 'IDX file of images (.gz or plain), with --labels', schema: path },
   labels: { flag: '--labels <path>', help: 'IDX file of labels, with --images', schema: path },
-  model: { flag: '--model <name>', help: 'byte-lm or mlp; by the kind of data unless given', schema: oneOf(['byte-lm', 'mlp']) },
-  hidden: { flag: '--hidden <n>', help: 'features of each hidden layer', schema: size },
-  layers: { flag: '--layers <n>', help: 'hidden layers', schema: whole(0, 256) },
+  model: { flag: '--model <name>', help: 'byte-lm or mlp (by the data unless given), gpt, llama, or a published shape such as gpt2 or llama3.2-1b', schema: v.picklist(modelNames, modelNames.join(', ')) },
+  config: { flag: '--config <path>', help: "a Hugging Face config.json of either family, or its folder, in --model's place", schema: path },
+  weights: { flag: '--weights <path>', help: 'checkpoint to start from: .safetensors file, index or folder; with a config.json in it, it names the model', schema: path },
+  layers: { flag: '--layers <n>', help: 'hidden layers, or blocks (gpt, llama)', schema: whole(0, 256) },
+  hidden: { flag: '--hidden <n>', help: 'features of each hidden layer, or inside the feed-forward part (gpt, llama)', schema: size },
   embed: { flag: '--embed <n>', help: 'numbers that stand for one byte (byte-lm)', schema: size },
-  context: { flag: '--context <n>', help: 'bytes that the model sees (byte-lm)', schema: size },
-  batchSize: { flag: '--batch-size <n>', help: 'samples of a step, over all CS-2', schema: whole(1, 2 ** 26) },
+  heads: { flag: '--heads <n>', help: 'attention heads (gpt, llama)', schema: whole(1, 4096) },
+  kvHeads: { flag: '--kv-heads <n>', help: 'key-value heads (llama); as many as heads unless given', schema: whole(1, 4096) },
+  dim: { flag: '--dim <n>', help: 'features of a token between blocks (gpt, llama)', schema: size },
+  context: { flag: '--context <n>', help: 'tokens that the model sees: bytes of a byte-lm, the length of a sequence', schema: size },
+  vocab: { flag: '--vocab <n>', help: "tokens that there are (gpt, llama); the tokenizer's unless given", schema: whole(2, 2 ** 24) },
+  dropout: { flag: '--dropout <rate>', help: 'rate of dropout (gpt), or off: none of those that the config names', schema: v.union([v.literal('off'), number((rate) => rate >= 0 && rate < 1, dropoutLimit)], dropoutLimit) },
+  batchSize: { flag: '--batch-size <n>', help: 'samples (sequences) of a step, over all CS-2', schema: whole(1, 2 ** 26) },
   microBatchSize: { flag: '--micro-batch-size <n>', help: 'samples that one CS-2 works on at a time', schema: whole(1, 2 ** 26) },
+  gradAccumSteps: { flag: '--grad-accum-steps <n>', help: 'micro-batches of a step: batch size = micro-batch size × CS-2 × these', schema: whole(1, 2 ** 26) },
   optimizer: { flag: '--optimizer <name>', help: 'sgd, adam or adamw', schema: oneOf(['sgd', 'adam', 'adamw']) },
   learningRate: { flag: '--learning-rate <x>', help: 'learning rate, or the peak of its schedule', schema: real(0, 1e6, 'a number from 0 to 1e6') },
   momentum: { flag: '--momentum <x>', help: 'momentum (sgd)', schema: real(0, 1e6, 'a number from 0 to 1e6') },
   nesterov: { flag: '--nesterov', help: 'Nesterov momentum (sgd)', schema: v.literal(true) },
-  weightDecay: { flag: '--weight-decay <x>', help: 'weight decay', schema: real(0, 1e6, 'a number from 0 to 1e6') },
-  schedule: { flag: '--schedule <name>', help: 'constant, warmup or cosine', schema: oneOf(['constant', 'warmup', 'cosine']) },
-  warmupSteps: { flag: '--warmup-steps <n>', help: 'steps in which the learning rate rises (warmup, cosine)', schema: whole(0, 2 ** 30) },
-  steps: { flag: '--steps <n>', help: 'optimizer steps', schema: whole(1, 2 ** 30) },
+  weightDecay: { flag: '--weight-decay <x>', help: 'weight decay; of matrices alone in a transformer', schema: real(0, 1e6, 'a number from 0 to 1e6') },
+  clipNorm: { flag: '--clip-norm <x>', help: "largest norm of a step's gradient; larger ones are scaled down to it", schema: number((value) => value > 0 && value <= 1e6, 'a number above 0, to 1e6') },
+  schedule: { flag: '--schedule <name>', help: 'constant, warmup, linear or cosine', schema: oneOf(['constant', 'warmup', 'linear', 'cosine']) },
+  warmupSteps: { flag: '--warmup-steps <n>', help: 'steps in which the learning rate rises (warmup, linear, cosine)', schema: whole(0, 2 ** 30) },
+  steps: { flag: '--steps <n>', help: 'optimizer steps', schema: count },
+  recompute: { flag: '--recompute <what>', help: 'activations of a block that are computed again: none, attention, block or auto', schema: oneOf(['none', 'attention', 'block', 'auto']) },
+  evaluationSplit: { flag: '--evaluation-split <x>', help: 'share of the text, at its end, that nothing learns from', schema: number((value) => value > 0 && value < 1, 'a number above 0 and below 1') },
+  evaluateEvery: { flag: '--evaluate-every <n>', help: 'steps between evaluations; a tenth of the steps unless given', schema: count },
+  evaluationBatches: { flag: '--evaluation-batches <n>', help: 'batches of an evaluation; all that there are unless given', schema: whole(1, 2 ** 26) },
+  patience: { flag: '--patience <n>', help: 'evaluations without a new lowest loss after which training ends', schema: count },
+  save: { flag: '--save <path>', help: 'where the weights go: a folder (with config.json and tokenizer), or one .safetensors file', schema: path },
+  dtype: { flag: '--dtype <name>', help: 'numbers of the saved weights: float32, float16 or bfloat16', schema: oneOf(['float32', 'float16', 'bfloat16']) },
+  prompt: { flag: '--prompt <text>', help: 'text to go on from; give it again for more', many: true, schema: v.array(v.string()) },
+  prompts: { flag: '--prompts <path>', help: 'file of prompts, one a line', schema: path },
+  maxTokens: { flag: '--max-tokens <n>', help: 'most tokens that are added to a prompt', schema: size },
+  temperature: { flag: '--temperature <x>', help: '0 takes the likeliest token; 1 draws as the model says', schema: real(0, 100, 'a number from 0 to 100') },
+  topK: { flag: '--top-k <n>', help: 'draws from the k likeliest tokens', schema: whole(1, 2 ** 24) },
+  topP: { flag: '--top-p <x>', help: 'draws from the likeliest tokens that together have this probability', schema: number((value) => value > 0 && value <= 1, 'a number above 0, to 1') },
   numCsx: { flag: '--num-csx <n>', help: 'CS-2 systems', schema: whole(1, 192) },
   rows: { flag: '--rows <n>', help: 'rows of tiles of each wafer, with --cols; the smallest that fits unless given', schema: size },
   cols: { flag: '--cols <n>', help: 'columns of tiles of each wafer, with --rows', schema: size },
@@ -47,26 +81,31 @@ const table = {
   dispatcher: { flag: '--dispatcher <name>', help: 'thread or local', schema: oneOf(['thread', 'local']) },
   kernels: { flag: '--kernels <name>', help: 'auto, simd128 (no revectorizer) or twin (plain scalar code)', schema: oneOf(['auto', 'simd128', 'twin']) },
   seed: { flag: '--seed <n>', help: 'keys every random number', schema: whole(0, Number.MAX_SAFE_INTEGER) },
-  json: { flag: '--json', help: 'JSON lines: one a step, and a summary', schema: v.literal(true) },
+  json: { flag: '--json', help: 'JSON lines in place of text', schema: v.literal(true) },
 } as const;
 
 export type OptionName = keyof typeof table;
 /** What was given, and only that. */
 export type Options = { readonly [K in OptionName]?: v.InferOutput<(typeof table)[K]['schema']> };
 
-const names = Object.keys(table) as OptionName[];
+export const optionNames = Object.keys(table) as OptionName[];
 
 /** `--learning-rate` of 'learningRate'. */
 export const flagOf = (name: OptionName): string => table[name].flag.split(' ')[0] ?? name;
 
-export const addOptions = (command: Command, leftOut: readonly OptionName[]): void => {
-  for (const name of names) if (!leftOut.includes(name)) command.option(table[name].flag, table[name].help);
+export const addOptions = (command: Command, taken: readonly OptionName[]): void => {
+  for (const name of optionNames) {
+    if (!taken.includes(name)) continue;
+    const option = table[name];
+    if ('many' in option) command.option(option.flag, option.help, (text: string, before: readonly string[] | undefined) => [...(before ?? []), text]);
+    else command.option(option.flag, option.help);
+  }
 };
 
 /** @throws InvalidConfig naming the first option whose value is refused. */
 export const parseOptions = (given: OptionValues): Options => {
   const parsed: Partial<Record<OptionName, unknown>> = {};
-  for (const name of names) {
+  for (const name of optionNames) {
     const value: unknown = given[name];
     if (value === undefined) continue;
     const result = v.safeParse(table[name].schema, value);

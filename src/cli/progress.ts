@@ -1,12 +1,13 @@
 /**
- * Progress: a bar on a terminal, plain lines elsewhere, JSON lines if asked.
+ * Progress: a bar on a terminal, lines elsewhere, JSON lines on demand. Evaluations stand above the bar, so that the fall of the loss stays to be read.
  *
- * Plain lines come every 5 % or 2 seconds, and at both ends. Time is only shown; nothing depends on it. Not here: summaries.
+ * Not here: what is run, summaries.
  */
-import { SingleBar } from 'cli-progress';
-import type { StepReport } from '../index.js';
+import { MultiBar, Presets } from 'cli-progress';
+import type { EvaluationReport, StepReport } from '../index.js';
 import { nowMs } from '../util/clock.js';
 
+/** Prints to stdout. */
 export const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
@@ -14,56 +15,87 @@ export const print = (line: string): void => {
 /** One JSON line. */
 export const printJson = (value: object): void => print(JSON.stringify(value));
 
-/** Nats, and for text bits a byte. */
-export const showLoss = (nats: number, isText: boolean): string => `${nats.toFixed(4)} nats${isText ? ` (${(nats / Math.LN2).toFixed(3)} bits a byte)` : ''}`;
+/** What a loss is the mean of: bytes and tokens of text, or samples. */
+export type LossOf = 'byte' | 'token' | 'sample';
+
+/** Nats, and for bytes bits. */
+export const showLoss = (nats: number, of: LossOf): string => `${nats.toFixed(4)} nats${of === 'byte' ? ` (${(nats / Math.LN2).toFixed(3)} bits a byte)` : ''}`;
 
 /** 1234567.8 → 1,234,568 */
 export const showCount = (count: number): string => Math.round(count).toString().replaceAll(/\B(?=(\d{3})+$)/g, ',');
 
+/** What the speed of a run is counted in. */
+export type Unit = 'samples' | 'tokens';
+export const showRate = (unit: Unit, count: number, seconds: number): string => `${showCount(count / seconds)} ${unit}/s`;
+
 export interface Progress {
   step(report: StepReport): void;
+  evaluation(report: EvaluationReport): void;
   /** Leaves the terminal as it was found. */
   end(): void;
 }
 
 interface ProgressOptions {
   readonly steps: number;
-  readonly isText: boolean;
+  readonly lossOf: LossOf;
+  readonly unit: Unit;
   readonly json: boolean;
 }
 
 const linesMs = 2000;
+/** Seconds of the last steps from which the speed and the time left are taken. */
+const recentSeconds = 5;
 
-const bar = ({ steps, isText }: ProgressOptions): Progress => {
+const showEvaluation = ({ steps, lossOf }: ProgressOptions, { step, loss, perplexity }: EvaluationReport): string =>
+  `step ${String(step).padStart(String(steps).length)}/${steps}  held out: loss ${showLoss(loss, lossOf)}, perplexity ${perplexity.toFixed(2)}`;
+
+const bar = (options: ProgressOptions): Progress => {
+  const { steps, lossOf, unit } = options;
   // It must not take Ctrl-C for itself: the command closes the cluster first.
-  const shown = new SingleBar({ format: '[{bar}] {value}/{total} steps · loss {loss} · {rate} samples/s · {eta_formatted} left', gracefulExit: false, barsize: 24, hideCursor: false });
-  shown.start(steps, 0, { loss: '…', rate: '…' });
+  const bars = new MultiBar(
+    { format: '[{bar}] {value}/{total} steps · loss {loss} · {rate} · {eta_formatted} left', gracefulExit: false, barsize: 24, hideCursor: false, etaBuffer: 50 },
+    Presets.legacy,
+  );
+  const shown = bars.create(steps, 0, { loss: '…', rate: '…' });
+  let done = 0, seconds = 0;
   return {
-    step: ({ step, loss, samples, seconds }) => shown.update(step + 1, { loss: showLoss(loss, isText), rate: showCount(samples / seconds) }),
-    end: () => shown.stop(),
+    step: (report) => {
+      const fade = Math.max(0, 1 - report.seconds / recentSeconds);
+      done = done * fade + report[unit];
+      seconds = seconds * fade + report.seconds;
+      shown.update(report.step + 1, { loss: showLoss(report.loss, lossOf), rate: showRate(unit, done, seconds) });
+    },
+    evaluation: (report) => bars.log(`${showEvaluation(options, report)}\n`),
+    end: () => {
+      bars.update();
+      bars.stop();
+    },
   };
 };
 
-const lines = ({ steps, isText }: ProgressOptions): Progress => {
-  let shownStep = -Infinity, shownMs = nowMs(), samples = 0, seconds = 0;
+const lines = (options: ProgressOptions): Progress => {
+  const { steps, lossOf, unit } = options;
+  let shownStep = -Infinity, shownMs = nowMs(), done = 0, seconds = 0;
   return {
     step: (report) => {
-      samples += report.samples;
+      done += report[unit];
       seconds += report.seconds;
       const isEdge = report.step === 0 || report.step === steps - 1;
       if (!isEdge && report.step - shownStep < steps / 20 && nowMs() - shownMs < linesMs) return;
-      print(`step ${String(report.step + 1).padStart(String(steps).length)}/${steps}  loss ${showLoss(report.loss, isText)}  ${showCount(samples / seconds)} samples/s`);
+      print(`step ${String(report.step + 1).padStart(String(steps).length)}/${steps}  loss ${showLoss(report.loss, lossOf)}  ${showRate(unit, done, seconds)}`);
       shownStep = report.step;
       shownMs = nowMs();
-      samples = 0;
+      done = 0;
       seconds = 0;
     },
+    evaluation: (report) => print(showEvaluation(options, report)),
     end: () => {},
   };
 };
 
 const json: Progress = {
   step: (report) => printJson({ type: 'step', ...report }),
+  evaluation: (report) => printJson({ type: 'evaluation', ...report }),
   end: () => {},
 };
 

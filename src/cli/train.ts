@@ -1,26 +1,37 @@
-/** `waferstream train`: one run from options to a summary. Not here: verification (verify.ts). */
+/** `waferstream train`: one run from options to a summary and, if wanted, saved weights. Not here: verification (verify.ts). */
 import type { Options } from './options.js';
-import { print, printJson, showCount, showLoss } from './progress.js';
-import { runJob } from './run.js';
-import { clusterShape, setUp } from './setup.js';
+import { print, printJson, showLoss, showRate } from './progress.js';
+import { lossOf, runJob, unitOf } from './run.js';
+import { clusterShape } from './setup/cluster.js';
+import { setUp, type Defaults } from './setup/job.js';
+import { checkSave, saveWeights } from './setup/save.js';
 
-const defaults = { hidden: 256, layers: 2, embed: 32, context: 12, steps: 100, batchSize: 256 };
+const defaults: Defaults = {
+  steps: 100,
+  small: { hidden: 256, layers: 2, embed: 32, context: 12, batchSize: 256 },
+  transformer: { layers: 4, heads: 4, dim: 128, context: 128, batchSize: 16 },
+};
 
 export const train = async (options: Options, signal: AbortSignal): Promise<number> => {
   const shape = clusterShape(options, signal);
   const job = await setUp(options, defaults);
+  await checkSave(options);
   signal.throwIfAborted();
   const done = await runJob(job, shape, options.json === true ? 'json' : 'lines');
-  const { plan, threads, kernels, lossFirst, lossLast, samples, seconds, record } = done;
+  const { plan, threads, kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds, record } = done;
+  const saved = await saveWeights(options, job, done.weights);
   if (options.json === true) {
     printJson({
-      type: 'summary', steps: job.train.steps, parameters: job.model.parameterCount, numCsx: shape.numCsx, ...plan, threads, kernels,
-      entropy: job.entropy, lossFirst, lossLast, samples, seconds, samplesPerSecond: samples / seconds, weightsDigest: record.weightsDigest,
+      type: 'summary', steps: record.steps, parameters: job.model.parameterCount, numCsx: shape.numCsx, ...plan, threads, kernels,
+      entropy: job.entropy, lossFirst, lossLast, evaluation: evaluations.at(-1) ?? null, samples, tokens, seconds, samplesPerSecond: samples / seconds, tokensPerSecond: tokens / seconds,
+      saved: options.save ?? null, weightsDigest: record.weightsDigest,
     });
     return 0;
   }
-  const isText = job.entropy !== null;
-  print(`loss ${showLoss(lossFirst, isText)} → ${showLoss(lossLast, isText)}${job.entropy === null ? '' : `; entropy of single bytes ${showLoss(job.entropy.nats, true)}`}`);
-  print(`weights ${record.weightsDigest}; ${seconds.toFixed(2)} s, ${showCount(samples / seconds)} samples/s`);
+  const of = lossOf(job), unit = unitOf(job);
+  if (record.steps < job.train.steps) print(`stopped after ${record.steps} of ${job.train.steps} steps: no new lowest loss in ${options.patience} evaluations`);
+  print(`loss ${showLoss(lossFirst, of)} → ${showLoss(lossLast, of)}${job.entropy === null ? '' : `; entropy of single bytes ${showLoss(job.entropy.nats, 'byte')}`}`);
+  print(`weights ${record.weightsDigest}; ${seconds.toFixed(2)} s, ${showRate(unit, { samples, tokens }[unit], seconds)}`);
+  if (saved !== null) print(`saved to ${saved}`);
   return 0;
 };

@@ -5,15 +5,20 @@
  * so, or the first difference does. Not here: which shapes are allowed (the public door refuses the others).
  */
 import { compareWithReference, describeVerdict, firstDifference, type ClusterOptions, type StepVerdicts } from '../index.js';
-import { ownText } from './demo.js';
 import type { Options } from './options.js';
+import { ownText } from './own-text.js';
 import { print, printJson } from './progress.js';
 import { runJob, type Finished } from './run.js';
-import { clusterShape, setUp, type Job } from './setup.js';
+import { clusterShape } from './setup/cluster.js';
+import { setUp, type Defaults, type Job } from './setup/job.js';
 
-const defaults = { hidden: 96, layers: 2, embed: 16, context: 8, steps: 4, batchSize: 200 };
-/** Samples of a slab: the step in which micro-batches can be cut. */
-const slab = 32;
+const defaults: Defaults = {
+  steps: 4,
+  small: { hidden: 96, layers: 2, embed: 16, context: 8, batchSize: 200 },
+  transformer: { layers: 2, heads: 2, dim: 32, context: 40, batchSize: 6 },
+};
+/** The smallest cut of a micro-batch: a slab of samples, or one sequence. */
+const smallestCut = ({ model }: Job): number => (model.tokensPerSample > 1 ? 1 : 32);
 /** Steps that are judged by the reference: each runs the cluster anew up to it. */
 const referenceSteps = 3;
 
@@ -26,6 +31,7 @@ interface Variant {
 const variants = (base: ClusterOptions, job: Job, plan: Finished['plan']): readonly Variant[] => {
   const { batchSize, microBatchSize = null } = job.train;
   const of = (more: Partial<ClusterOptions>, micro: number | null = microBatchSize): Variant => ({ shape: { ...base, ...more }, microBatchSize: micro });
+  const slab = smallestCut(job);
   const wider = { rows: plan.rows, cols: plan.cols + 3 }, taller = { rows: plan.rows + 2, cols: plan.cols + 1 };
   return [
     ...[2, 4, 7].map((numCsx) => of({ numCsx })),

@@ -1,0 +1,20 @@
+/** Which command takes which options. Not here: what they mean (options.ts, setup/). */
+import type { OptionName } from './options.js';
+
+const model = ['model', 'config', 'layers', 'hidden', 'embed', 'heads', 'kvHeads', 'dim', 'context', 'vocab', 'dropout', 'weights', 'tokenizer'] as const satisfies readonly OptionName[];
+const data = ['data', 'field', 'images', 'labels'] as const satisfies readonly OptionName[];
+const training = [
+  'batchSize', 'microBatchSize', 'optimizer', 'learningRate', 'momentum', 'nesterov', 'weightDecay', 'clipNorm', 'schedule', 'warmupSteps', 'steps', 'recompute', 'seed',
+] as const satisfies readonly OptionName[];
+const evaluation = ['evaluationSplit', 'evaluateEvery', 'evaluationBatches', 'patience'] as const satisfies readonly OptionName[];
+const shape = ['numCsx', 'rows', 'cols'] as const satisfies readonly OptionName[];
+const host = ['threads', 'dispatcher', 'kernels'] as const satisfies readonly OptionName[];
+const sampling = ['maxTokens', 'temperature', 'topK', 'topP'] as const satisfies readonly OptionName[];
+
+export const commandOptions = {
+  train: [...data, ...model, ...training, 'gradAccumSteps', ...evaluation, 'save', 'dtype', ...shape, ...host, 'json'],
+  verify: [...data, ...model, ...training, ...shape, 'json'],
+  generate: [...model.filter((name) => name !== 'embed'), 'prompt', 'prompts', ...sampling, 'seed', ...shape, ...host, 'json'],
+  inspect: ['json'],
+  demo: ['layers', 'heads', 'dim', 'context', 'batchSize', 'microBatchSize', 'learningRate', 'steps', ...sampling, 'seed', ...shape, 'threads', 'json'],
+} as const satisfies Record<string, readonly OptionName[]>;
