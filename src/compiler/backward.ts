@@ -66,7 +66,7 @@ export const orderBackward = (plans: Plans, layer: Layer): void => {
     case 'dropout': {
       // At the end of a branch this delta is also the one that passes the branch by: that one stays as it is.
       const dst = [...plans.skips.values()].includes(d) ? plans.scratch(layer.features, d) : d;
-      plans.local({ op: 'dropout', layer: layer.id, rate: layer.rate, x: d, y: dst });
+      plans.local({ op: 'dropout', layer: layer.id, rate: layer.rate, x: d, y: dst, direction: -1 });
       arrive(plans, from, dst);
       return;
     }
@@ -111,6 +111,6 @@ const arrive = (plans: Plans, id: number, at: number): void => {
   }
   plans.skips.delete(id);
   const y = home(plans, id) ?? plans.scratch(plans.layer(id).features);
-  plans.local({ op: 'add', layer: id, x: skip, branch: at, y });
+  plans.local({ op: 'add', layer: id, x: skip, branch: at, y, direction: -1 });
   plans.delta.set(id, y);
 };

@@ -179,11 +179,11 @@ const localOf = (layer: LayerOf<'relu' | 'gelu' | 'swiglu' | 'dropout' | 'rotary
     case 'gelu':
       return { op: 'gelu', layer: layer.id, approximation: layer.approximation, x, y };
     case 'dropout':
-      return { op: 'dropout', layer: layer.id, rate: layer.rate, x, y };
+      return { op: 'dropout', layer: layer.id, rate: layer.rate, x, y, direction: 1 };
     case 'rotary':
       return { op: 'rotary', layer: layer.id, x, direction: 1, heads: layer.heads, kvHeads: layer.kvHeads, headSize: layer.headSize };
     case 'add':
-      return { op: 'add', layer: layer.id, x, branch, y };
+      return { op: 'add', layer: layer.id, x, branch, y, direction: 1 };
   }
 };
 

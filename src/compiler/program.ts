@@ -104,11 +104,12 @@ export type LocalStep =
   | { readonly op: 'relu'; readonly layer: LayerId; readonly x: number; readonly y: number }
   | { readonly op: 'gelu'; readonly layer: LayerId; readonly approximation: 'tanh' | 'erf'; readonly x: number; readonly y: number }
   | { readonly op: 'swiglu'; readonly layer: LayerId; readonly x: number; readonly y: number }
-  | { readonly op: 'dropout'; readonly layer: LayerId; readonly rate: number; readonly x: number; readonly y: number }
+  /** direction −1: the delta, by the same mask. */
+  | { readonly op: 'dropout'; readonly layer: LayerId; readonly rate: number; readonly x: number; readonly y: number; readonly direction: 1 | -1 }
   /** In place. direction −1: the delta. */
   | ({ readonly op: 'rotary'; readonly layer: LayerId; readonly x: number; readonly direction: 1 | -1 } & Heads)
-  /** y = x + branch, forward and for deltas that meet. y may be either. */
-  | { readonly op: 'add'; readonly layer: LayerId; readonly x: number; readonly branch: number; readonly y: number }
+  /** y = x + branch. y may be either. direction −1: the deltas of `layer`'s output that meet. */
+  | { readonly op: 'add'; readonly layer: LayerId; readonly x: number; readonly branch: number; readonly y: number; readonly direction: 1 | -1 }
   /** dst = d masked by y > 0. */
   | { readonly op: 'reluDelta'; readonly layer: LayerId; readonly d: number; readonly y: number; readonly dst: number }
   | { readonly op: 'geluDelta'; readonly layer: LayerId; readonly approximation: 'tanh' | 'erf'; readonly d: number; readonly x: number; readonly dst: number }

@@ -51,7 +51,7 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
 
   const fabric = cluster.sweep === 'tile' ? fabricFloats(program) : 0;
   const arenaPlan = new MemoryPlan('the wafers');
-  const arena = planArena(program, batch, threads, fabric, arenaPlan);
+  const arena = planArena(program, batch, threads, fabric, arenaPlan, o.inspect === true);
   const memoryX = planMemoryX({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined });
   checkHostMemory(arenaPlan.bytes + memoryX.plan.memoryBytes.reduce((sum, bytes) => sum + bytes, 0));
   const layout: ClusterLayout = {

@@ -23,7 +23,9 @@ export interface RunResult {
 export interface Inspection {
   /** The gradient of every parameter over the last global batch, in graph order. */
   readonly gradients: readonly NamedTensor[];
-  /** The delta of every linear layer's output, [samples of the last micro-batch][features], by layer name. */
+  /** The output of every layer but ids, loss and a streamed head, [tokens of the last micro-batch][features], by layer name. */
+  readonly activations: readonly NamedTensor[];
+  /** The delta of the output of each of these layers that has one. */
   readonly deltas: readonly NamedTensor[];
 }
 

@@ -17,6 +17,7 @@ import { dealBatch } from '../deal.js';
 import type { BandPlan, ClusterLayout } from '../layout.js';
 import { attentionWorker } from './attention.js';
 import { bufferAt, nodeWidth, shareOf, type BandContext, type BandWorker, type Share } from './band.js';
+import { capture } from './capture.js';
 import { countAttention, countAttentionDelta } from './count-attention.js';
 import { countDelta, countForward, countGradient, countHead, countLocal, countNorm, countNormDelta, countNormGradient } from './count.js';
 import { fabricAttention } from './fabric-attention.js';
@@ -136,9 +137,11 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
       default:
         pass satisfies never;
     }
+    if (!share.evaluate) capture(program, kernels, band, share.slabs, { pass });
     for (const step of pass.locals) {
       worker.local(share, step);
       countLocal(counts, program, share, step);
+      if (!share.evaluate) capture(program, kernels, band, share.slabs, { step });
     }
   };
 

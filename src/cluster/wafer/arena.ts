@@ -56,7 +56,7 @@ const attentionScratchBytes = (program: Program, slabs: number): number => {
 };
 
 /** Lays the arena out; `plan` then makes the memory. @throws DoesNotFit beyond 4 GiB */
-export const planArena = (program: Program, batch: BatchShape, threads: number, fabricFloats: number, plan: MemoryPlan): ArenaPlan => {
+export const planArena = (program: Program, batch: BatchShape, threads: number, fabricFloats: number, plan: MemoryPlan, isInspected = false): ArenaPlan => {
   const start = plan.bytes;
   const times = (n: number, bytes: number): number[] => Array.from({ length: n }, () => plan.reserve(bytes));
   const weights = times(program.streamed.length === 0 ? 0 : weightSlots, program.blockFloatsMax * 4);
@@ -79,7 +79,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
     const before = plan.bytes;
     const buffers = program.buffers.map((buffer) => plan.reserve(run.slabs * buffer.features * panelRowBytes));
     activationBytes += plan.bytes - before;
-    const partial = { ...run, id, buffers, labels: 0, factor: 0, rows: 0, turned: 0, stack: 0, partial: 0, gradients: [], scatter: 0, fabric: 0 };
+    const partial = { ...run, id, buffers, labels: 0, factor: 0, rows: 0, turned: 0, stack: 0, partial: 0, gradients: [], scatter: 0, captured: [], fabric: 0 };
     const nodes = Math.max(1, ...microBatches.map((microBatch) => nodesOfBand(partial, microBatch, together).length));
     return {
       ...partial,
@@ -91,6 +91,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
       partial: headInputs === 0 ? 0 : plan.reserve(headInputs * panelRowBytes),
       gradients: times(gradientSlots, nodes * nodeBytesMax),
       scatter: scattered === 0 ? 0 : plan.reserve(run.slabs * slabTokens * scattered * 4),
+      captured: isInspected ? program.model.layers.map((layer) => ({ activation: plan.reserve(run.slabs * layer.features * panelRowBytes), delta: plan.reserve(run.slabs * layer.features * panelRowBytes) })) : [],
       fabric: fabricFloats === 0 ? 0 : plan.reserve(fabricFloats * 4),
     };
   });
