@@ -29,7 +29,7 @@ const phasesOf = (step: LocalStep): number => (step.op === 'loss' ? 3 : 1);
 const tileMessages = (program: Program): number => {
   const phases = program.passes.reduce((sum, pass) => {
     if (pass.op === 'scatter') return sum;
-    const linear = pass.op === 'forward' || pass.op === 'delta' || pass.op === 'gradient' ? program.linears[pass.linear] : undefined;
+    const linear = pass.op === 'forward' || pass.op === 'delta' || pass.op === 'gradient' ? program.streamed[pass.streamed] : undefined;
     const blocks = linear === undefined ? 0 : pass.op === 'delta' ? linear.deltaBlocks.length : linear.forwardBlocks.length;
     const locals: readonly LocalStep[] = pass.op === 'gradient' ? [] : pass.locals;
     return sum + 2 * blocks + locals.reduce((count, step) => count + phasesOf(step), 0);

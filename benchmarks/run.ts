@@ -16,7 +16,7 @@ export interface BenchOptions {
   readonly rounds: number;
 }
 
-const names = ['linear', 'step', 'scaling', 'messages', 'memory'];
+const names = ['linear', 'step', 'scaling', 'messages', 'memory', 'transformers', 'gpt2'];
 const roundsDefault = 9;
 
 const installPeers = (): void => {

@@ -13,3 +13,17 @@ export const fill = (out: Float32Array, salt: number, scale: number): Float32Arr
 };
 
 export const made = (length: number, salt: number, scale: number): Float32Array => fill(new Float32Array(length), salt, scale);
+
+/** As valueAt, of an index that is mixed well: for weights of deep networks, whose rows must not look alike. */
+export const mixedAt = (i: number, salt: number, scale: number): number => {
+  let h = (i + Math.imul(salt, 0x9e3779b9)) | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (((h ^ (h >>> 16)) >>> 8) / 16_777_216 - 0.5) * scale;
+};
+
+export const mixed = (length: number, salt: number, scale: number): Float32Array => {
+  const out = new Float32Array(length);
+  for (let i = 0; i < length; i++) out[i] = mixedAt(i, salt, scale);
+  return out;
+};

@@ -72,6 +72,10 @@ export const quotient = (name: string, a: Ratio | null, b: Ratio | null, goal?: 
   return { name, rounds, median: median(rounds), ...(a.best === undefined || b.best === undefined ? {} : { best: a.best / b.best }), ...(goal === undefined ? {} : { goal }) };
 };
 
+/** Round by round 1 − a ratio: the share that is left. */
+export const complement = (name: string, a: Ratio | null, goal?: string): Ratio | null =>
+  a === null ? null : { name, rounds: a.rounds.map((value) => 1 - value), median: 1 - a.median, ...(a.best === undefined ? {} : { best: 1 - a.best }), ...(goal === undefined ? {} : { goal }) };
+
 /** Mean seconds of `times` runs. */
 export const timeOf = (work: () => void, times: number): number => {
   const start = performance.now();

@@ -14,6 +14,17 @@ export interface LinearShape {
   readonly outputs: number;
 }
 
+export interface GptNumbers {
+  readonly layers: number;
+  readonly heads: number;
+  readonly dim: number;
+  readonly context: number;
+  readonly vocabulary: number;
+  /** Of weights, and the salt of ids. */
+  readonly scale: number;
+  readonly dataSalt: number;
+}
+
 export type PeerCommand =
   /** Prepares one product and runs it once; answers `{ check }`: the results at `checkPlaces`. */
   | ({ readonly op: 'linear'; readonly product: Product } & LinearShape)
@@ -21,6 +32,12 @@ export type PeerCommand =
   | { readonly op: 'time'; readonly times: number }
   /** Prepares a network and its batch. `transposeFirst`: TensorFlow.js transposes before a product, rather than asking the product to. */
   | { readonly op: 'mlp'; readonly sizes: readonly number[]; readonly batch: number; readonly learningRate: number; readonly transposeFirst: boolean }
+  /** Prepares a GPT and its batch (harness/transformer.ts says which numbers), AdamW with its defaults. */
+  | ({ readonly op: 'gpt'; readonly batch: number; readonly learningRate: number } & GptNumbers)
+  /** Prepares a GPT and prompts: `prompts` lists of `promptTokens` ids. */
+  | ({ readonly op: 'gptPrompts'; readonly prompts: number; readonly promptTokens: number } & GptNumbers)
+  /** Greedily continues all prompts by `count` tokens; answers `{ tokens, gaps, firstSeconds, seconds }`. */
+  | { readonly op: 'generate'; readonly count: number }
   /** Trains on; answers `{ seconds, losses }`, one of each a step. */
   | { readonly op: 'steps'; readonly count: number };
 
@@ -28,6 +45,11 @@ export interface PeerAnswer {
   readonly check?: readonly number[];
   readonly seconds?: number | readonly number[];
   readonly losses?: readonly number[];
+  /** New tokens of every prompt; and how far the two best logits behind each were apart. */
+  readonly tokens?: readonly (readonly number[])[];
+  readonly gaps?: readonly (readonly number[])[];
+  /** Seconds until the first new tokens. */
+  readonly firstSeconds?: number;
   readonly error?: string;
 }
 

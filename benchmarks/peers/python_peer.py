@@ -98,6 +98,16 @@ for line in sys.stdin:
             answer = {"seconds": (time.perf_counter() - start) / command["times"]}
         elif command["op"] == "mlp":
             state = Mlp(command)
+        elif command["op"] == "gpt":
+            from python_gpt import Training
+
+            state = Training(command)
+        elif command["op"] == "gptPrompts":
+            from python_gpt import Generation
+
+            state = Generation(command)
+        elif command["op"] == "generate":
+            answer = state.run(command["count"])
         else:
             seconds, losses = [], []
             for _ in range(command["count"]):

@@ -158,6 +158,10 @@ await serve(async (command) => {
       }
       return { seconds, losses };
     }
+    case 'gpt':
+    case 'gptPrompts':
+    case 'generate':
+      throw new Error(`TensorFlow.js is no peer for ${command.op}`);
     default:
       throw new Error(`no such command: ${JSON.stringify(command satisfies never)}`);
   }
