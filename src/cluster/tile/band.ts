@@ -62,7 +62,8 @@ export const shareOf = (band: BandPlan, program: Program, microBatch: MicroBatch
   const { slabTokens, tokensPerSample } = batch;
   const slabs = Math.max(0, Math.min(band.slabs, wafer.count - band.firstSlab));
   const firstSlab = wafer.first + band.firstSlab, range = { first: firstSlab, count: slabs };
-  const lanes = lanesIn(range, batch), firstLane = band.firstSlab * slabTokens;
+  // Between two samples every lane is there, whichever band holds it; at the end of the wafer's share the last ones may be missing.
+  const lanes = band.firstSlab + slabs < wafer.count ? slabs * slabTokens : lanesIn(range, batch), firstLane = band.firstSlab * slabTokens;
   let rows = 0;
   for (let r = 0; r + 1 < program.rowEdges.length; r++) {
     const from = program.rowEdges[r] ?? 0, to = program.rowEdges[r + 1] ?? 0;
