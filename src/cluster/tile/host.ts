@@ -137,13 +137,17 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
       default:
         pass satisfies never;
     }
-    if (!share.evaluate) capture(program, kernels, band, share.slabs, { pass });
+    if (!share.evaluate && !isShared(pass)) capture(program, kernels, band, share.slabs, { pass });
     for (const step of pass.locals) {
       worker.local(share, step);
       countLocal(counts, program, share, step);
       if (!share.evaluate) capture(program, kernels, band, share.slabs, { step });
     }
   };
+
+  /** Hosts may share an attention: what it made is whole when the next command comes. */
+  const isShared = (pass: PassStep): boolean => pass.op === 'attention' || pass.op === 'attentionDelta';
+  let attended: PassStep | null = null;
 
   return (ctx) => ({
     receive(message) {
@@ -157,8 +161,10 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
       for (const atWork of bands) {
         const share = atWork.shares[message.microBatch];
         assert(share !== undefined, `micro-batch ${message.microBatch} is in the deal`);
+        if (attended !== null && message.evaluate === 0) capture(program, kernels, atWork.band, share.slabs, { pass: attended });
         if (share.slabs > 0) work(atWork, { ...share, step: message.step, evaluate: message.evaluate === 1 }, atWork.countersOf(message.step), pass, message);
       }
+      attended = isShared(pass) ? pass : null;
       ctx.reply({ type: 'tile.done' });
     },
   });
