@@ -14,7 +14,7 @@ const sampling = ['maxTokens', 'temperature', 'topK', 'topP'] as const satisfies
 export const commandOptions = {
   train: [...data, ...model, ...training, 'gradAccumSteps', ...evaluation, 'save', 'dtype', ...shape, ...host, 'json'],
   verify: [...data, ...model, ...training, ...shape, 'json'],
-  generate: [...model.filter((name) => name !== 'embed'), 'prompt', 'prompts', ...sampling, 'seed', ...shape, ...host, 'json'],
+  generate: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'prompt', 'prompts', ...sampling, 'seed', ...shape, ...host, 'json'],
   inspect: ['json'],
   demo: ['layers', 'heads', 'dim', 'context', 'batchSize', 'microBatchSize', 'learningRate', 'steps', ...sampling, 'seed', ...shape, 'threads', 'json'],
 } as const satisfies Record<string, readonly OptionName[]>;

@@ -46,9 +46,10 @@ export const generate = async (options: Options, signal: AbortSignal): Promise<n
   const shape = clusterShape(options, signal), sampling = samplingOf(options);
   const prompts = await promptsOf(options);
   if (options.weights === undefined) throw new InvalidConfig({ what: 'no weights', hint: `name a checkpoint with ${flagOf('weights')}` });
-  const source = await sourceOf({ dropout: 'off', ...options });
+  const source = await sourceOf(options);
   if (source === null) throw new InvalidConfig({ what: `${options.model} generates no text`, hint: 'name a transformer with --model or --config' });
-  const { model, tokenizer: choice } = await setUpTransformer({ ...options, ...(source.kind === 'config' ? { dropout: 'off' } : {}) }, source, { layers: 4, heads: 4, dim: 128, context: 128 });
+  // Nothing is dropped where nothing learns.
+  const { model, tokenizer: choice } = await setUpTransformer(source.kind === 'config' ? { ...options, dropout: 'off' } : options, source, { layers: 4, heads: 4, dim: 128, context: 128 });
   checkAssumed(choice, model);
   const weights = await readCheckpoint(model, options.weights);
   signal.throwIfAborted();

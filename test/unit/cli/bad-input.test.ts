@@ -1,9 +1,11 @@
 /** Every wrong option, missing or malformed file and impossible shape: one clear line, an exit code, no stack trace, and an end by itself. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { configOfModel, gpt, model, features, linear, writeSafetensors } from '../../../src/index.js';
+import { gpt2Like } from '../formats/tokenizer-files.js';
 import { waferstream } from './child.js';
 
 let root = '';
@@ -29,6 +31,18 @@ before(async () => {
   await writeFile(join(root, 'text.txt'), 'All work and no play. '.repeat(40));
   await writeFile(join(root, 'tiny.txt'), 'x');
   await writeFile(join(root, 'nothing.txt'), '');
+  await writeFile(join(root, 'lines.jsonl'), '{"text": "one"}\n{"body": "two"}\n');
+  await writeFile(join(root, 'odd.u16'), Uint8Array.of(1, 0, 2));
+  await writeFile(join(root, 'large.u16'), Uint8Array.of(0, 0, 44, 1));
+  await writeFile(join(root, 'bpe.json'), JSON.stringify(gpt2Like()));
+  await writeFile(join(root, 'broken.json'), '{"model": ');
+  const config = configOfModel(gpt({ layers: 1, heads: 2, dim: 8, context: 16, vocabulary: 300 }));
+  await writeFile(join(root, 'config300.json'), JSON.stringify(config));
+  await writeFile(join(root, 'dropout.json'), JSON.stringify({ ...config, attn_pdrop: 0.1 }));
+  await writeFile(join(root, 'wide.json'), JSON.stringify({ ...config, reorder_and_upcast_attn: true }));
+  const other = model({ input: features(2), layers: [linear(3)] });
+  await writeSafetensors(join(root, 'other.safetensors'), other.parameters.map(({ name, shape, size }) => ({ name, shape, data: () => new Float32Array(size) })));
+  await writeFile(join(root, 'cut.safetensors'), (await readFile(join(root, 'other.safetensors'))).subarray(0, 60));
 });
 after(() => rm(root, { recursive: true }));
 
@@ -75,6 +89,78 @@ const cases: readonly Case[] = [
   { args: 'train --images magic --labels magic --data text.txt', code: 78, says: /--data beside --images/ },
   { args: 'verify --kernels twin', code: 78, says: /unknown option '--kernels'/ },
   { args: 'verify --data nowhere', code: 1, says: /nowhere: no such file/ },
+  // transformers: what goes together
+  { args: 'train --data text.txt --model gpt4', code: 78, says: /--model.*'gpt4'.*gpt2-xl.*llama3/ },
+  { args: 'train --data text.txt --heads 2', code: 78, says: /--heads belongs to a transformer/ },
+  { args: 'train --data text.txt --model mlp --tokenizer bytes', code: 78, says: /--tokenizer belongs to a transformer/ },
+  { args: 'train --data text.txt --model byte-lm --recompute block', code: 78, says: /--recompute belongs to a transformer/ },
+  { args: 'train --data text.txt --model gpt --embed 8', code: 78, says: /--embed belongs to byte-lm/ },
+  { args: 'train --data text.txt --model gpt --kv-heads 2', code: 78, says: /--kv-heads has no effect on --model gpt/ },
+  { args: 'train --data text.txt --model llama --dropout 0.1', code: 78, says: /--dropout has no effect on --model llama/ },
+  { args: 'train --data text.txt --model gpt --dropout off', code: 78, says: /--dropout.*'off'.*a rate/ },
+  { args: 'train --data text.txt --model gpt --layers 0', code: 78, says: /--layers.*at least 1 block/ },
+  { args: 'train --data text.txt --model gpt --dim 30 --heads 4', code: 78, says: /--dim.*30.*4 heads/ },
+  { args: 'train --data text.txt --model llama --heads 4 --kv-heads 3', code: 78, says: /--kv-heads.*3.*4 heads/ },
+  { args: 'train --data text.txt --model llama --dim 12 --heads 4', code: 78, says: /--dim.*12.*even/ },
+  { args: 'train --data text.txt --model gpt --context 1', code: 78, says: /--context.*at least 2/ },
+  { args: 'train --data tiny.txt --model gpt', code: 78, says: /shorter than one sample.*--context/ },
+  { args: 'train --data text.txt --model gpt2 --dim 64', code: 78, says: /--dim beside --model gpt2/ },
+  { args: 'train --data text.txt --model gpt2', code: 78, says: /no tokenizer for the 50257 tokens.*--tokenizer/ },
+  { args: 'train --model gpt', code: 78, says: /no data.*--data/ },
+  { args: 'train --model gpt --images magic --labels magic', code: 78, says: /--images belongs to --model mlp/ },
+  { args: 'train --data text.txt --model gpt --field body', code: 78, says: /--field belongs to JSON lines/ },
+  { args: 'train --data lines.jsonl --model gpt', code: 1, says: /lines\.jsonl, line 2.*'text'/ },
+  { args: 'train --data odd.u16 --model gpt', code: 1, says: /odd\.u16.*odd number of bytes/ },
+  { args: 'train --data large.u16 --model gpt --context 2', code: 1, says: /large\.u16.*outside the vocabulary.*300/ },
+  { args: 'train --data text.txt --model gpt --tokenizer nowhere.json', code: 1, says: /nowhere\.json: no such file/ },
+  { args: 'train --data text.txt --model gpt --tokenizer broken.json', code: 1, says: /broken\.json/ },
+  { args: 'train --data text.txt --model gpt --tokenizer bpe.json --vocab 100', code: 1, says: /outside the vocabulary/ },
+  // configs and weights
+  { args: 'train --data text.txt --config nowhere.json', code: 1, says: /nowhere\.json: no such file/ },
+  { args: 'train --data text.txt --config broken.json', code: 1, says: /broken\.json/ },
+  { args: 'train --data text.txt --config config300.json', code: 78, says: /no tokenizer for the 300 tokens/ },
+  { args: 'train --data text.txt --config config300.json --model gpt', code: 78, says: /--model beside --config/ },
+  { args: 'train --data text.txt --config config300.json --dim 8', code: 78, says: /--dim beside a config\.json/ },
+  { args: 'train --data text.txt --config config300.json --dropout 0.1', code: 78, says: /--dropout.*0\.1.*off/ },
+  { args: 'train --data text.txt --config config300.json --context 17 --tokenizer bytes', code: 78, says: /context.*17.*16/ },
+  { args: 'train --data text.txt --config dropout.json --tokenizer bytes', code: 78, says: /attn_pdrop.*0\.1.*off/ },
+  { args: 'train --data text.txt --config wide.json --tokenizer bytes', code: 78, says: /reorder_and_upcast_attn/ },
+  { args: 'train --data text.txt --weights empty', code: 78, says: /empty: no model for the weights.*--config/ },
+  { args: 'train --data text.txt --model gpt --weights nowhere', code: 1, says: /nowhere: no such file/ },
+  { args: 'train --data text.txt --model gpt --weights other.safetensors', code: 1, says: /other\.safetensors: tensor .* is missing/ },
+  { args: 'train --data text.txt --model gpt --weights cut.safetensors', code: 1, says: /cut\.safetensors/ },
+  // training
+  { args: 'train --data text.txt --model gpt --clip-norm 0', code: 78, says: /--clip-norm.*'0'/ },
+  { args: 'train --data text.txt --model gpt --grad-accum-steps 3', code: 78, says: /--grad-accum-steps.*3.*16 samples/ },
+  { args: 'train --data text.txt --grad-accum-steps 4 --batch-size 192', code: 78, says: /--grad-accum-steps.*multiple of 32.*48/ },
+  { args: 'train --data text.txt --model gpt --grad-accum-steps 2 --micro-batch-size 3 --batch-size 8', code: 78, says: /--batch-size.*8.*= 6/ },
+  { args: 'train --data text.txt --model gpt --schedule linear --warmup-steps 9 --steps 9', code: 78, says: /--warmup-steps.*9/ },
+  { args: 'train --data text.txt --model gpt --evaluate-every 5', code: 78, says: /--evaluate-every has no effect without --evaluation-split/ },
+  { args: 'train --data text.txt --model gpt --patience 5', code: 78, says: /--patience has no effect/ },
+  { args: 'train --data text.txt --model gpt --evaluation-split 0.1', code: 78, says: /--evaluation-split.*at least one sample of 128 tokens: it keeps 88/ },
+  { args: 'train --data text.txt --evaluation-split 0.5 --evaluate-every 9 --steps 8', code: 78, says: /--evaluate-every.*9.*8 steps/ },
+  { args: 'train --data images --evaluation-split 0.5', code: 78, says: /--evaluation-split belongs to text/ },
+  { args: 'train --data text.txt --dtype float16', code: 78, says: /--dtype has no effect without --save/ },
+  { args: 'train --data text.txt --save tiny.txt', code: 78, says: /--save.*'tiny\.txt'/ },
+  { args: 'train --data text.txt --save nowhere/one.safetensors', code: 78, says: /--save.*nowhere/ },
+  { args: 'verify --model gpt --save here', code: 78, says: /unknown option '--save'/ },
+  // inspect and generate
+  { args: 'inspect', code: 78, says: /missing required argument 'file'/ },
+  { args: 'inspect nowhere', code: 1, says: /nowhere: no such file/ },
+  { args: 'inspect text.txt', code: 1, says: /text\.txt/ },
+  { args: 'inspect cut.safetensors', code: 1, says: /cut\.safetensors/ },
+  { args: 'inspect empty', code: 1, says: /empty: no model\.safetensors/ },
+  { args: 'inspect other.safetensors more', code: 78, says: /too many arguments/ },
+  { args: 'generate --weights empty', code: 78, says: /no prompt.*--prompt/ },
+  { args: 'generate --prompt a', code: 78, says: /no weights.*--weights/ },
+  { args: 'generate --prompt a --prompts tiny.txt', code: 78, says: /--prompt beside --prompts/ },
+  { args: 'generate --prompts nowhere', code: 1, says: /nowhere: option --prompts/ },
+  { args: 'generate --prompts nothing.txt', code: 78, says: /--prompts: no prompt in the file/ },
+  { args: 'generate --weights other.safetensors --prompt a', code: 78, says: /no model for the weights/ },
+  { args: 'generate --weights other.safetensors --model byte-lm --prompt a', code: 78, says: /byte-lm generates no text/ },
+  { args: 'generate --weights other.safetensors --model gpt --prompt a --temperature 0 --top-k 3', code: 78, says: /--top-k has no effect with --temperature 0/ },
+  { args: 'generate --weights other.safetensors --model gpt --prompt a', code: 1, says: /other\.safetensors: tensor/ },
+  { args: 'generate --weights other.safetensors --config config300.json --prompt a', code: 78, says: /no tokenizer for the 300 tokens/ },
   { args: 'demo --model mlp', code: 78, says: /unknown option '--model'/ },
 ];
 

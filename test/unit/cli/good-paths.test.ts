@@ -90,11 +90,14 @@ describe('waferstream verify', () => {
 
 describe('waferstream demo', () => {
   test('trains on its own text with 4 CS-2 and proves the same bits', async () => {
-    const ended = await waferstream(['demo', '--steps', '60', '--hidden', '64'], { cwd: root });
+    const ended = await waferstream(['demo', '--steps', '120', '--dim', '64', '--layers', '1', '--context', '48', '--learning-rate', '0.01', '--max-tokens', '24'], { cwd: root });
     assert.equal(ended.stderr, '');
     assert.equal(ended.code, 0);
     assert.match(ended.stdout, /^4 CS-2 of/m);
-    assert.match(ended.stdout, /loss of the last step .* % below/);
+    assert.match(ended.stdout, /held out: loss .* perplexity/);
+    assert.match(ended.stdout, /loss of held-out text .* % below/);
+    assert.match(ended.stdout, /what it writes .*seed 0; 96 tokens/);
+    assert.equal(ended.stdout.match(/^── \d /gm)?.length, 4);
     const digests = [...ended.stdout.matchAll(/^ +([14]) CS-2, 12 steps: weights ([0-9a-f]{16})$/gm)];
     assert.deepEqual(digests.map(([, numCsx]) => numCsx), ['1', '4']);
     assert.equal(digests[0]?.[2], digests[1]?.[2]);
@@ -105,7 +108,7 @@ describe('waferstream demo', () => {
 describe('waferstream --help', () => {
   test('names the commands, and each command its options', async () => {
     const [all, one, version] = await Promise.all([waferstream(['--help']), waferstream(['train', '--help']), waferstream(['--version'])]);
-    assert.match(all.stdout, /train[\s\S]*verify[\s\S]*demo/);
+    assert.match(all.stdout, /train[\s\S]*generate[\s\S]*inspect[\s\S]*verify[\s\S]*demo/);
     assert.match(one.stdout, /--num-csx[\s\S]*--seed/);
     assert.match(version.stdout, /^\d+\.\d+\.\d+$/);
     assert.deepEqual([all.code, one.code, version.code], [0, 0, 0]);

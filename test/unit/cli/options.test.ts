@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Command } from 'commander';
 import fc from 'fast-check';
-import { addOptions, flagOf, parseOptions, type OptionName, type Options } from '../../../src/cli/options.js';
+import { addOptions, flagOf, optionNames, parseOptions, type OptionName, type Options } from '../../../src/cli/options.js';
 import { InvalidConfig } from '../../../src/util/errors.js';
 
 const parse = (...argv: string[]): Options => {
   const command = new Command().exitOverride();
-  addOptions(command, []);
+  addOptions(command, optionNames);
   return parseOptions(command.parse(argv, { from: 'user' }).opts());
 };
 const refusedBy = (name: OptionName, value: string): void =>
@@ -18,6 +18,8 @@ const refusedBy = (name: OptionName, value: string): void =>
 const wholes: Readonly<Partial<Record<OptionName, readonly [number, number]>>> = {
   hidden: [1, 2 ** 20], layers: [0, 256], embed: [1, 2 ** 20], context: [1, 2 ** 20], batchSize: [1, 2 ** 26], microBatchSize: [1, 2 ** 26], warmupSteps: [0, 2 ** 30],
   steps: [1, 2 ** 30], numCsx: [1, 192], rows: [1, 2 ** 20], cols: [1, 2 ** 20], threads: [1, 256], seed: [0, Number.MAX_SAFE_INTEGER],
+  heads: [1, 4096], kvHeads: [1, 4096], dim: [1, 2 ** 20], vocab: [2, 2 ** 24], gradAccumSteps: [1, 2 ** 26], evaluateEvery: [1, 2 ** 30], evaluationBatches: [1, 2 ** 26], patience: [1, 2 ** 30],
+  maxTokens: [1, 2 ** 20], topK: [1, 2 ** 24],
 };
 const wholeNames = Object.keys(wholes) as OptionName[];
 const reals = ['learningRate', 'momentum', 'weightDecay'] as const;
@@ -53,11 +55,35 @@ describe('options', () => {
     }
   });
 
+  test('shares, rates and norms have open ends where their ends make no sense', () => {
+    for (const [name, taken, refused] of [
+      ['temperature', ['0', '0.8', '100'], ['-1', '100.1']],
+      ['topP', ['1', '.9', '1e-9'], ['0', '1.001', '-0.5']],
+      ['clipNorm', ['1e-9', '1', '1e6'], ['0', '1e7', '-1']],
+      ['evaluationSplit', ['.05', '0.999'], ['0', '1', '-.1']],
+      ['dropout', ['0', '0.999'], ['1', '-0.1', 'on']],
+    ] as const) {
+      for (const text of taken) assert.equal(parse(flagOf(name), text)[name], Number(text));
+      for (const text of [...refused, ...wordy]) refusedBy(name, text);
+    }
+    assert.equal(parse('--dropout', 'off').dropout, 'off');
+  });
+
+  test('published shapes are models by their names', () => {
+    for (const name of ['gpt', 'llama', 'gpt2', 'gpt3-175b', '111m', 'llama3.2-1b'] as const) assert.equal(parse('--model', name).model, name);
+    for (const text of ['tiny', 'gpt4', 'GPT2', 'toString']) refusedBy('model', text);
+  });
+
+  test('an option that may come again is kept in its order, empty ones too', () =>
+    fc.assert(fc.property(fc.array(fc.string(), { minLength: 1, maxLength: 5 }), (texts) => {
+      assert.deepEqual(parse(...texts.map((text) => `--prompt=${text}`)).prompt, texts);
+    }), { seed: 77 }));
+
   test('words are taken from their list', () => {
-    assert.deepEqual(parse('--model', 'mlp', '--optimizer', 'sgd', '--schedule', 'cosine', '--dispatcher', 'local', '--kernels', 'twin', '--threads', 'auto', '--json', '--nesterov'),
-      { model: 'mlp', optimizer: 'sgd', schedule: 'cosine', dispatcher: 'local', kernels: 'twin', threads: 'auto', json: true, nesterov: true });
-    for (const name of ['model', 'optimizer', 'schedule', 'dispatcher', 'kernels'] as const) for (const text of ['', 'MLP', 'sgd ', 'constructor', '__proto__']) refusedBy(name, text);
-    for (const name of ['data', 'images', 'labels'] as const) refusedBy(name, '');
+    assert.deepEqual(parse('--model', 'mlp', '--optimizer', 'sgd', '--schedule', 'cosine', '--dispatcher', 'local', '--kernels', 'twin', '--threads', 'auto', '--json', '--nesterov', '--recompute', 'block', '--dtype', 'bfloat16'),
+      { model: 'mlp', optimizer: 'sgd', schedule: 'cosine', dispatcher: 'local', kernels: 'twin', threads: 'auto', json: true, nesterov: true, recompute: 'block', dtype: 'bfloat16' });
+    for (const name of ['model', 'optimizer', 'schedule', 'dispatcher', 'kernels', 'recompute', 'dtype'] as const) for (const text of ['', 'MLP', 'sgd ', 'constructor', '__proto__']) refusedBy(name, text);
+    for (const name of ['data', 'images', 'labels', 'config', 'weights', 'tokenizer', 'save', 'prompts', 'field'] as const) refusedBy(name, '');
   });
 
   test('what is not given is absent', () => assert.deepEqual(parse(), {}));
