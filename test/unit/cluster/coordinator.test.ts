@@ -5,17 +5,23 @@ import { streamOrder, type StreamItem } from '../../../src/cluster/coordinator/o
 import { Slots } from '../../../src/cluster/coordinator/slots.js';
 import { Versions } from '../../../src/cluster/coordinator/versions.js';
 import { compile } from '../../../src/compiler/compile.js';
-import { byteLm, mlp } from '../../../src/model/presets.js';
+import type { Program } from '../../../src/compiler/program.js';
+import { gpt } from '../../../src/model/presets/gpt.js';
+import { byteLm, mlp } from '../../../src/model/presets/small.js';
 import { specs } from '../../../src/spec/wafer.js';
 import { Credits } from '../../../src/stream/credit.js';
 import { EmulatorBug } from '../../../src/util/errors.js';
 
-const brief = (item: StreamItem): string => `${item.step}.${item.microBatch} ${item.op}${'linear' in item ? ` ${item.linear}/${item.block}` : ''}`;
+const brief = (program: Program) => (item: StreamItem): string => {
+  const pass = program.passes[item.pass];
+  assert.equal(pass?.op, item.op);
+  return `${item.step}.${item.microBatch} ${item.op}${pass !== undefined && 'streamed' in pass ? ` ${pass.streamed}/${item.block}` : ''}`;
+};
 
 test('the stream goes step by step, micro-batch by micro-batch, pass by pass, block by block', () => {
   const program = compile(mlp([5, 200, 3]), { tokens: 32, wafer: 'auto', spec: specs.wse2 });
-  const items = [...streamOrder(program, 2, 3, 5)].map(brief);
-  const once = ['enter', 'forward 0/0', 'forward 0/1', 'forward 1/0', 'gradient 1/0', 'delta 1/0', 'delta 1/1', 'gradient 0/0', 'gradient 0/1'];
+  const items = [...streamOrder(program, 2, 3, 5)].map(brief(program));
+  const once = ['input', 'forward 0/0', 'forward 0/1', 'forward 1/0', 'gradient 1/0', 'delta 1/0', 'delta 1/1', 'gradient 0/0', 'gradient 0/1'];
   assert.deepEqual(items, ['3.0', '3.1', '4.0', '4.1'].flatMap((place) => once.map((what) => `${place} ${what}`)));
   assert.deepEqual([...streamOrder(program, 3, 0, 1)].map((item) => item.lastMicroBatch), [false, false, true].flatMap((last) => once.map(() => last)));
 });
@@ -23,9 +29,17 @@ test('the stream goes step by step, micro-batch by micro-batch, pass by pass, bl
 test('a model of ids enters with its table and ends with the scatter', () => {
   const program = compile(byteLm({ context: 2, embed: 3, hidden: 4, layers: 1 }), { tokens: 32, wafer: 'auto', spec: specs.wse2 });
   const items = [...streamOrder(program, 1, 0, 1)];
-  assert.deepEqual([items[0]?.op, items.at(-1)?.op], ['enter', 'scatter']);
-  const [first, last] = [items[0], items.at(-1)];
-  assert.ok(first?.op === 'enter' && first.table === 0 && last?.op === 'scatter' && last.table === 0);
+  assert.deepEqual([items[0]?.op, items.at(-1)?.op], ['gather', 'scatter']);
+  const layers = items.flatMap(({ pass }) => [program.passes[pass]]).flatMap((pass) => (pass !== undefined && 'layer' in pass ? [pass.layer] : []));
+  assert.deepEqual(layers, [1, 1]);
+});
+
+test('what only knows the loss stops behind it', () => {
+  const program = compile(gpt({ layers: 2, heads: 2, dim: 8, context: 33, vocabulary: 7 }), { tokens: 66, wafer: 'auto', spec: specs.wse2 });
+  const all = [...streamOrder(program, 2, 0, 1)], forward = [...streamOrder(program, 2, 0, 1, false)];
+  assert.deepEqual(forward, all.filter(({ pass }) => program.passes[pass]?.backward === false));
+  assert.deepEqual([...new Set(forward.map(({ op }) => op))].toSorted(), ['attention', 'forward', 'gather']);
+  assert.ok(program.passes[forward.at(-1)?.pass ?? -1]?.locals.some(({ op }) => op === 'loss'));
 });
 
 test('whoever waits for a version gets it when it is reached, and a step is whole when all have', async () => {

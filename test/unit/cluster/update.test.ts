@@ -13,16 +13,25 @@ import { EmulatorBug } from '../../../src/util/errors.js';
 const size = 2 * stretchFloats + 100;
 class Death extends Error {}
 
+/** Whether the gradient is clipped, and whether a table's second root is part of it. */
+interface Form {
+  readonly clip: number;
+  readonly tied: boolean;
+}
+const plain: Form = { clip: 1, tied: false };
+
 /** A unit with the whole parameter as its share; `dieAfter` kernel calls it is gone. */
-const start = (optimizer: Optimizer) => {
+const start = (optimizer: Optimizer, form: Form = plain) => {
   const moments = optimizer.kind === 'sgd' ? 1 : 2;
   const plan = new MemoryPlan('update');
   const weights = [plan.reserve(size * 4), plan.reserve(size * 4)] as const, gradient = plan.reserve(size * 4);
-  const place = { memory: 0, weights, moments: Array.from({ length: moments }, () => plan.reserve(size * 4)), gradients: [gradient] };
-  const undo = plan.reserve(moments * stretchFloats * 4);
+  const tableRoot = form.tied ? plan.reserve(size * 4) : null;
+  const place = { memory: 0, weights, moments: Array.from({ length: moments }, () => plan.reserve(size * 4)), gradients: [gradient], tableRoot, squares: 0 };
+  const undo = plan.reserve(moments * stretchFloats * 4), stretch = plan.reserve(stretchFloats * 4);
   const memory = plan.create();
   floats(memory, weights[0], size).forEach((_, i, w) => (w[i] = Math.fround((i % 101) / 50 - 1)));
   floats(memory, gradient, size).forEach((_, i, g) => (g[i] = Math.fround((i % 37) / 20 - 0.9)));
+  if (tableRoot !== null) floats(memory, tableRoot, size).forEach((_, i, g) => (g[i] = Math.fround((i % 23) / 11 - 1.1)));
   const real = createKernels(kernelPlan({ revectorize: 'off' }), memory);
   const journal = new Int32Array(new SharedArrayBuffer(journalWords * 4));
   const share = (dieAfter = Infinity): UpdateShare => {
@@ -31,21 +40,21 @@ const start = (optimizer: Optimizer) => {
       if (calls++ >= dieAfter) throw new Death();
       kernel(...args);
     };
-    const kernels: Kernels = { ...real, copy: mortal(real.copy), adam: mortal(real.adam), sgd: mortal(real.sgd) };
-    return { place, first: 0, count: size, undo, kernels, journal };
+    const kernels: Kernels = { ...real, copy: mortal(real.copy), adam: mortal(real.adam), sgd: mortal(real.sgd), add: mortal(real.add), scale: mortal(real.scale) };
+    return { place, first: 0, count: size, undo, stretch, clip: form.clip, kernels, journal };
   };
   const read = (): Float32Array[] => [...weights, ...place.moments].map((address) => floats(memory, address, size).slice());
   return { share, read };
 };
 
-for (const optimizer of [adam({ learningRate: 0.01 }), sgd({ learningRate: 0.01, momentum: 0.9, nesterov: true })]) {
-  test(`${optimizer.kind}: cut off after any number of kernel calls, twice in a row, three steps end with the same bits`, () => {
-    const calm = start(optimizer);
+for (const { form, optimizer } of [plain, { clip: 0.37, tied: false }, { clip: 1, tied: true }, { clip: 0.37, tied: true }].flatMap((form) => [adam({ learningRate: 0.01 }), sgd({ learningRate: 0.01, momentum: 0.9, nesterov: true })].map((optimizer) => ({ form, optimizer })))) {
+  test(`${optimizer.kind}, ${form.clip === 1 ? 'not ' : ''}clipped, ${form.tied ? '' : 'not '}tied: cut off after any number of kernel calls, twice in a row, three steps end with the same bits`, () => {
+    const calm = start(optimizer, form);
     for (let step = 0; step < 3; step++) assert.equal(updateShare(calm.share(), optimizer, scalarsAt(optimizer, step), step), size);
     const expected = calm.read();
     let cuts = 0;
-    for (let dieAfter = 0; dieAfter < 14; dieAfter++) {
-      const struck = start(optimizer);
+    for (let dieAfter = 0; dieAfter < 24; dieAfter++) {
+      const struck = start(optimizer, form);
       for (let step = 0; step < 3; step++) {
         for (const life of [dieAfter, dieAfter % 3]) {
           try {

@@ -6,7 +6,7 @@ import { planBlocks } from '../../../src/compiler/blocks.js';
 import { compile } from '../../../src/compiler/compile.js';
 import { evenEdges, longestRun, rowEdges } from '../../../src/compiler/placement.js';
 import { planSram } from '../../../src/compiler/sram.js';
-import { mlp } from '../../../src/model/presets.js';
+import { mlp } from '../../../src/model/presets/small.js';
 import { specs, type WaferSpec } from '../../../src/spec/wafer.js';
 import { DoesNotFit, InvalidConfig } from '../../../src/util/errors.js';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  adamW, Cluster, DoesNotFit, firstDifference, InvalidConfig, mlp, specs, type ClusterOptions, type NamedTensor, type StepReport, type TrainingData, type TrainOptions,
+  adamW, Cluster, DoesNotFit, firstDifference, gpt, InvalidConfig, mlp, specs, type ClusterOptions, type NamedTensor, type StepReport, type TrainingData, type TrainOptions,
 } from '../../../src/index.js';
 import { lossFactor } from '../../../src/emulator/plan.js';
 import { sampleAt } from '../../../src/model/data.js';
@@ -87,17 +87,26 @@ test('inspection is there when asked for', async () => {
   assert.equal((await cluster.train(net, training).finished).inspection, undefined);
   const { inspection } = await cluster.train(net, { ...training, inspect: true }).finished;
   assert.deepEqual(inspection?.gradients.map(({ name, shape }) => `${name} ${shape.join('×')}`), ['linear0.weight 3×5', 'linear0.bias 5', 'linear1.weight 5×2', 'linear1.bias 2']);
-  assert.deepEqual(inspection?.deltas.map(({ name, shape }) => `${name} ${shape.join('×')}`), ['linear0 40×5', 'linear1 40×2']);
+  assert.deepEqual(inspection?.deltas.map(({ name, shape }) => `${name} ${shape.join('×')}`), ['linear0 40×5', 'relu0 40×5', 'linear1 40×2']);
 });
 
 test('the loss factor counts the valid labels of each global batch', () => {
   const labels = new Int32Array(10).map((_, i) => (i < 4 ? -1 : 0));
   const masked: TrainingData = { kind: 'features', inputs: new Float32Array(10), labels };
-  const factor = lossFactor(masked, 1, 4, 9);
+  const one = mlp([1, 2]);
+  const factor = lossFactor(one, masked, 4, 9);
   for (const step of [0, 1, 2, 7, 1]) {
     const valid = [0, 1, 2, 3].filter((i) => (labels[sampleAt(10, 4, step, i, 9)] as number) >= 0).length;
     assert.equal(factor(step), valid === 0 ? 0 : Math.fround(1 / valid));
   }
-  assert.equal(lossFactor(data, 3, 7, 1)(5), Math.fround(1 / 7));
-  assert.equal(lossFactor({ ...masked, labels: new Int32Array(10).fill(-1) }, 1, 4, 9)(0), 0);
+  assert.equal(lossFactor(net, data, 7, 1)(5), Math.fround(1 / 7));
+  assert.equal(lossFactor(one, { ...masked, labels: new Int32Array(10).fill(-1) }, 4, 9)(0), 0);
+  // Sequences: every token has a label of its own, and what is left over of the stream has none.
+  const three = gpt({ layers: 0, heads: 1, dim: 2, context: 3, vocabulary: 2 }), stream = new Int32Array(11).map((_, i) => (i % 4 === 1 ? -1 : 0));
+  const tokens: TrainingData = { kind: 'sequence', ids: new Int32Array(11), labels: stream };
+  for (const step of [0, 3]) {
+    const valid = [0, 1].flatMap((i) => [0, 1, 2].map((t) => stream[sampleAt(3, 2, step, i, 9) * 3 + t] as number)).filter((label) => label >= 0).length;
+    assert.equal(lossFactor(three, tokens, 2, 9)(step), Math.fround(1 / valid));
+  }
+  assert.equal(lossFactor(three, { kind: 'sequence', ids: new Int32Array(11) }, 2, 9)(1), Math.fround(1 / 6));
 });
