@@ -71,7 +71,7 @@ const table = {
   prompt: { flag: '--prompt <text>', help: 'text to go on from; give it again for more', many: true, schema: v.array(v.string()) },
   prompts: { flag: '--prompts <path>', help: 'file of prompts, one a line', schema: path },
   maxTokens: { flag: '--max-tokens <n>', help: 'most tokens that are added to a prompt', schema: size },
-  temperature: { flag: '--temperature <x>', help: '0 takes the likeliest token; 1 draws as the model says', schema: real(0, 100, 'a number from 0 to 100') },
+  temperature: { flag: '--temperature <x>', help: '0 takes the likeliest token; 1 draws as the model says', schema: number((value) => value === 0 || (value >= 1e-6 && value <= 100), '0, or a number from 1e-6 to 100') },
   topK: { flag: '--top-k <n>', help: 'draws from the k likeliest tokens', schema: whole(1, 2 ** 24) },
   topP: { flag: '--top-p <x>', help: 'draws from the likeliest tokens that together have this probability', schema: number((value) => value > 0 && value <= 1, 'a number above 0, to 1') },
   numCsx: { flag: '--num-csx <n>', help: 'CS-2 systems', schema: whole(1, 192) },

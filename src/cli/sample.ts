@@ -54,6 +54,8 @@ export const sample = async (
   const ids = prompts.map((prompt, i) => idsOf(prompt, i, tokenizer, model));
   const room = model.tokensPerSample - Math.max(...ids.map((list) => list.length));
   if (wanted !== undefined && wanted > room) throw outside('maxTokens', wanted, `${room}: the context of ${model.tokensPerSample} tokens without the longest prompt`);
+  const { vocabulary } = tokenizer;
+  if (drawing.topK !== undefined && drawing.topK > vocabulary) throw outside('topK', drawing.topK, `the ${vocabulary} tokens that there are`);
   const texts = prompts.map(() => ({ decoder: tokenizer.decoder(), text: '', tokens: 0, ended: false }));
   const add = (prompt: number, text: string): void => {
     const found = texts[prompt];

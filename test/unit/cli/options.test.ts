@@ -57,7 +57,7 @@ describe('options', () => {
 
   test('shares, rates and norms have open ends where their ends make no sense', () => {
     for (const [name, taken, refused] of [
-      ['temperature', ['0', '0.8', '100'], ['-1', '100.1']],
+      ['temperature', ['0', '0.8', '1e-6', '100'], ['-1', '1e-7', '100.1']],
       ['topP', ['1', '.9', '1e-9'], ['0', '1.001', '-0.5']],
       ['clipNorm', ['1e-9', '1', '1e6'], ['0', '1e7', '-1']],
       ['evaluationSplit', ['.05', '0.999'], ['0', '1', '-.1']],
