@@ -35,17 +35,23 @@ export const greedyToken = (logits: Float32Array): number => {
   return best;
 };
 
-/** The `count` largest of `ids`, of equals the lowest ids; ascending by id. */
-const largest = (z: Float32Array, count: number): Int32Array => {
-  if (count >= z.length) return Int32Array.from(z, (_, id) => id);
-  const threshold = Float32Array.from(z).toSorted()[z.length - count] as number;
-  let ties = count;
-  for (const value of z) if (value > threshold) ties--;
-  const left = new Int32Array(count);
-  let next = 0;
-  for (let id = 0; id < z.length; id++) {
-    const value = z[id] as number;
-    if (value > threshold || (value === threshold && ties-- > 0)) left[next++] = id;
+/** So far below the maximum few logits of a language model matter: a sort of those above it mostly does. */
+const near = 12;
+
+/** The largest values, ascending: those near the maximum if they satisfy `isEnough`, else all. */
+const sortedLargest = (values: Float32Array, max: number, isEnough: (sorted: Float32Array) => boolean): Float32Array => {
+  const few = values.filter((value) => value > max - near).toSorted();
+  return isEnough(few) ? few : values.toSorted();
+};
+
+/** Places of the `count` largest values, of equals the first ones; ascending. `sorted`: at least so many of the largest, ascending. */
+const largest = (values: Float32Array, sorted: Float32Array, count: number): Int32Array => {
+  const threshold = sorted[sorted.length - count] as number, left = new Int32Array(count);
+  let ties = count, next = 0;
+  for (let i = sorted.length - 1; i >= 0 && (sorted[i] as number) > threshold; i--) ties--;
+  for (let place = 0; place < values.length; place++) {
+    const value = values[place] as number;
+    if (value > threshold || (value === threshold && ties-- > 0)) left[next++] = place;
   }
   return left;
 };
@@ -61,33 +67,54 @@ const sumOf = (e: Float32Array): number => {
   return sum;
 };
 
-/** Indices into `e` of the fewest that reach `share` · Σ e, largest z first (of equals the lowest id), ascending. */
-const nucleus = (z: Float32Array, ids: Int32Array, e: Float32Array, share: number): Int32Array => {
-  const goal = f(f(share) * sumOf(e));
-  const order = Int32Array.from(ids, (_, i) => i).toSorted((a, b) => (z[ids[b] as number] as number) - (z[ids[a] as number] as number) || a - b);
-  let sum = 0, count = 0;
-  while (count < order.length && (count === 0 || sum < goal)) sum = f(sum + (e[order[count++] as number] as number));
-  return order.subarray(0, count).toSorted();
+/** How many of the largest reach `goal` together, or −1; equal values have equal e, so that their order does not matter. */
+const reaching = (sorted: Float32Array, max: number, goal: number): number => {
+  let sum = 0;
+  for (let count = 1; count <= sorted.length; count++) {
+    sum = f(sum + expF32(f((sorted[sorted.length - count] as number) - max)));
+    if (sum >= goal) return count;
+  }
+  return -1;
+};
+
+const exponentials = (z: Float32Array, max: number): Float32Array => {
+  const e = new Float32Array(z.length);
+  for (let i = 0; i < z.length; i++) e[i] = expF32(f((z[i] as number) - max));
+  return e;
 };
 
 /** The id of the next token, for the token at `place` of the prompt `promptId`; −1 if there is no largest logit. */
 export const chooseToken = (logits: Float32Array, o: SamplingOptions, place: number, promptId: number): number => {
   const best = greedyToken(logits);
   if (o.temperature === 0 || best < 0) return best;
-  const temperature = f(o.temperature), z = logits.map((logit) => logit / temperature);
-  let ids = largest(z, o.topK ?? z.length);
+  const temperature = f(o.temperature);
+  let z = logits.map((logit) => logit / temperature);
+  /** Ids of what is left, or null: all. */
+  let ids: Int32Array | null = null;
   const max = z[best] as number;
-  let e = Float32Array.from(ids, (id) => expF32(f((z[id] as number) - max)));
+  const keep = (places: Int32Array): void => {
+    const [from, before] = [z, ids];
+    z = new Float32Array(places.length);
+    for (let i = 0; i < places.length; i++) z[i] = from[places[i] as number] as number;
+    ids = before === null ? places : places.map((place) => before[place] as number);
+  };
+  const { topK } = o;
+  if (topK !== null && topK < z.length) keep(largest(z, sortedLargest(z, max, (few) => few.length >= topK), topK));
+  let e = exponentials(z, max);
   if (o.topP < 1) {
-    const kept = nucleus(z, ids, e, o.topP);
-    [ids, e] = [kept.map((i) => ids[i] as number), Float32Array.from(kept, (i) => e[i] as number)];
+    const goal = f(f(o.topP) * sumOf(e)), sorted = sortedLargest(z, max, (few) => reaching(few, max, goal) > 0), count = reaching(sorted, max, goal);
+    // Added the other way round, all may round to less than the goal: then all are left.
+    if (count > 0) keep(largest(z, sorted, count));
+    e = exponentials(z, max);
   }
+  const idOf = (i: number): number => (ids === null ? i : (ids[i] as number));
   const goal = f(randomUnit(o.seed, purposes.sampling, place, promptId) * sumOf(e));
   let running = 0;
-  for (const [i, value] of e.entries()) {
-    running = f(running + value);
-    if (running > goal) return ids[i] as number;
+  for (let i = 0; i < e.length; i++) {
+    running = f(running + (e[i] as number));
+    if (running > goal) return idOf(i);
   }
   // Running sums and chunked sums round apart: the last id that can be drawn at all.
-  return ids[e.findLastIndex((value) => value > 0)] ?? best;
+  const last = e.findLastIndex((value) => value > 0);
+  return last < 0 ? best : idOf(last);
 };
