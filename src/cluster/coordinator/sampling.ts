@@ -35,13 +35,17 @@ export const greedyToken = (logits: Float32Array): number => {
   return best;
 };
 
-/** So far below the maximum few logits of a language model matter: a sort of those above it mostly does. */
-const near = 12;
-
-/** The largest values, ascending: those near the maximum if they satisfy `isEnough`, else all. */
-const sortedLargest = (values: Float32Array, max: number, isEnough: (sorted: Float32Array) => boolean): Float32Array => {
-  const few = values.filter((value) => value > max - near).toSorted();
-  return isEnough(few) ? few : values.toSorted();
+/** The largest values, ascending: at least `count` of them. The count-th largest of the maxima of several times as many runs is a bound that so many values reach. */
+const sortedLargest = (values: Float32Array, count: number): Float32Array => {
+  const length = Math.ceil(values.length / (4 * count));
+  if (length < 2) return values.toSorted();
+  const maxima = new Float32Array(Math.ceil(values.length / length)).fill(-Infinity);
+  for (let run = 0, i = 0; run < maxima.length; run++) {
+    for (const end = Math.min(values.length, i + length); i < end; i++) if ((values[i] as number) > (maxima[run] as number)) maxima[run] = values[i] as number;
+  }
+  if (maxima.length < count) return values.toSorted();
+  const bound = maxima.toSorted()[maxima.length - count] as number;
+  return values.filter((value) => value >= bound).toSorted();
 };
 
 /** Places of the `count` largest values, of equals the first ones; ascending. `sorted`: at least so many of the largest, ascending. */
@@ -77,6 +81,9 @@ const reaching = (sorted: Float32Array, max: number, goal: number): number => {
   return -1;
 };
 
+/** How many candidates for a nucleus are sorted at first, and then, before all are. */
+const nucleusTries = [256, 8192];
+
 const exponentials = (z: Float32Array, max: number): Float32Array => {
   const e = new Float32Array(z.length);
   for (let i = 0; i < z.length; i++) e[i] = expF32(f((z[i] as number) - max));
@@ -99,12 +106,17 @@ export const chooseToken = (logits: Float32Array, o: SamplingOptions, place: num
     ids = before === null ? places : places.map((place) => before[place] as number);
   };
   const { topK } = o;
-  if (topK !== null && topK < z.length) keep(largest(z, sortedLargest(z, max, (few) => few.length >= topK), topK));
+  if (topK !== null && topK < z.length) keep(largest(z, sortedLargest(z, topK), topK));
   let e = exponentials(z, max);
   if (o.topP < 1) {
-    const goal = f(f(o.topP) * sumOf(e)), sorted = sortedLargest(z, max, (few) => reaching(few, max, goal) > 0), count = reaching(sorted, max, goal);
-    // Added the other way round, all may round to less than the goal: then all are left.
-    if (count > 0) keep(largest(z, sorted, count));
+    const goal = f(f(o.topP) * sumOf(e));
+    for (const candidates of [...nucleusTries, z.length]) {
+      const sorted = sortedLargest(z, candidates), count = reaching(sorted, max, goal);
+      // Added in this order, all may round to less than the goal: then all are left.
+      if (count < 0) continue;
+      keep(largest(z, sorted, count));
+      break;
+    }
     e = exponentials(z, max);
   }
   const idOf = (i: number): number => (ids === null ? i : (ids[i] as number));

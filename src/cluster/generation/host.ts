@@ -69,7 +69,6 @@ export const generationHost = ({ layout, host }: GenerationHostProps): Behavior<
         const tables = positions === null ? 1 : 2;
         count(counts, 'gatheredRows', tables);
         count(counts, 'weightBytesOut', tables * dim * 4);
-        count(counts, 'ioInBytes', tables * dim * 4);
       }
     });
   };

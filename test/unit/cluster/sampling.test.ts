@@ -8,7 +8,7 @@ import { purposes, randomUnit } from '../../../src/util/prng.js';
 
 const seed = 20_261_127;
 const f = Math.fround;
-const someLogits = fc.array(fc.oneof(fc.float({ min: -19, max: 19, noNaN: true }), fc.constantFrom(0, -0, 1, 2)), { minLength: 1, maxLength: 600 }).map((values) => Float32Array.from(values));
+const someLogits = fc.array(fc.oneof(fc.float({ min: -19, max: 19, noNaN: true }), fc.constantFrom(0, -0, 1, 2)), { minLength: 1, maxLength: 600 }).chain((values) => fc.constantFrom(1, 1, 1, 30).map((times) => Array.from({ length: values.length * times }, (_, i) => (values[i % values.length] as number) + (i % 7) / 8))).map((values) => Float32Array.from(values));
 
 /** The definition, with sorted lists of [id, z]. */
 const defined = (logits: Float32Array, o: { readonly temperature: number; readonly topK: number | null; readonly topP: number; readonly seed: number }, place: number, id: number): number => {
