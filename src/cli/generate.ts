@@ -56,11 +56,17 @@ export const generate = async (options: Options, signal: AbortSignal): Promise<n
 
   const isJson = options.json === true, isTerminal = process.stdout.isTTY === true, [first = ''] = prompts;
   const streams = !isJson && prompts.length === 1;
-  if (streams) process.stdout.write(shown(first, isTerminal));
+  let begun = false;
+  // The prompt stands before the first piece of text, so that a refusal comes alone.
+  const stream = (text: string): void => {
+    process.stdout.write(shown(begun ? text : first + text, isTerminal));
+    begun = true;
+  };
   const startMs = nowMs();
   const { samples, tokens } = await sample({
-    model, weights, tokenizer: choice.tokenizer, prompts, sampling, shape, ...(streams ? { onText: (_, text) => void process.stdout.write(shown(text, isTerminal)) } : {}),
+    model, weights, tokenizer: choice.tokenizer, prompts, sampling, shape, ...(streams ? { onText: (_, text) => stream(text) } : {}),
   });
+  if (streams && !begun) stream('');
   const seconds = (nowMs() - startMs) / 1000;
   if (isJson) {
     for (const [place, found] of samples.entries()) printJson({ type: 'text', place, ...found });

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { configOfModel, gpt, model, features, linear, writeSafetensors } from '../../../src/index.js';
+import { configOfModel, gpt, model, features, linear, writeCheckpoint, writeSafetensors } from '../../../src/index.js';
 import { gpt2Like } from '../formats/tokenizer-files.js';
 import { waferstream } from './child.js';
 
@@ -40,6 +40,8 @@ before(async () => {
   await writeFile(join(root, 'config300.json'), JSON.stringify(config));
   await writeFile(join(root, 'dropout.json'), JSON.stringify({ ...config, attn_pdrop: 0.1 }));
   await writeFile(join(root, 'wide.json'), JSON.stringify({ ...config, reorder_and_upcast_attn: true }));
+  const small = gpt({ layers: 1, heads: 2, dim: 8, context: 16, vocabulary: 256 });
+  await writeCheckpoint(small, small.parameters.map(({ name, shape, size }) => ({ name, shape, data: new Float32Array(size) })), join(root, 'small'));
   const other = model({ input: features(2), layers: [linear(3)] });
   await writeSafetensors(join(root, 'other.safetensors'), other.parameters.map(({ name, shape, size }) => ({ name, shape, data: () => new Float32Array(size) })));
   await writeFile(join(root, 'cut.safetensors'), (await readFile(join(root, 'other.safetensors'))).subarray(0, 60));
@@ -161,6 +163,11 @@ const cases: readonly Case[] = [
   { args: 'generate --weights other.safetensors --model gpt --prompt a --temperature 0 --top-k 3', code: 78, says: /--top-k has no effect with --temperature 0/ },
   { args: 'generate --weights other.safetensors --model gpt --prompt a', code: 1, says: /other\.safetensors: tensor/ },
   { args: 'generate --weights other.safetensors --config config300.json --prompt a', code: 78, says: /no tokenizer for the 300 tokens/ },
+  { args: 'generate --weights small --prompt= ', code: 78, says: /prompt 1 is empty/ },
+  { args: 'generate --weights small --prompt abcdefghijklmnop', code: 78, says: /prompt 1 has no room.*16.*15 tokens/ },
+  { args: 'generate --weights small --prompt abc --max-tokens 14', code: 78, says: /--max-tokens.*14.*13/ },
+  { args: 'generate --weights small --prompt abc --top-k 257', code: 78, says: /--top-k.*257.*256 tokens/ },
+  { args: 'generate --weights small --prompt abc --rows 1 --cols 1', code: 78, says: /needs \d+ bytes and \d+ are there/ },
   { args: 'demo --model mlp', code: 78, says: /unknown option '--model'/ },
 ];
 
