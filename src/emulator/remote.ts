@@ -6,15 +6,18 @@
  * Not here: the cluster (cluster.ts), the service on the other side (service.ts).
  */
 import { callback, connect, type Connection } from '../actor/thread/service.js';
-import type { StepReport } from '../cluster/coordinator/training.js';
+import type { GeneratedToken } from '../cluster/coordinator/generation.js';
+import type { EvaluationReport, StepReport } from '../cluster/coordinator/training.js';
 import type { Model } from '../model/graph.js';
 import { shareData } from './plan.js';
-import type { ClusterFacts, EmulatorService, RemoteClusterOptions, RemoteTrainOptions } from './service.js';
+import type { GenerationResult } from './generate.js';
+import type { ClusterFacts, EmulatorService, RemoteClusterOptions, RemoteGenerateOptions, RemoteTrainOptions } from './service.js';
 import type { RunPlan, RunResult } from './run.js';
 
 export interface RemoteListeners {
   readonly onPlan?: (plan: RunPlan) => void;
   readonly onStep?: (report: StepReport) => void;
+  readonly onEvaluation?: (report: EvaluationReport) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -32,12 +35,26 @@ export class RemoteCluster implements AsyncDisposable {
   /** As Cluster.train; settles when the run has finished. */
   async train(model: Model, options: RemoteTrainOptions, listeners: RemoteListeners = {}): Promise<RunResult> {
     const { remote, call } = this.#connection;
-    const { onPlan = () => {}, onStep = () => {}, signal } = listeners;
+    const { onPlan = () => {}, onStep = () => {}, onEvaluation = () => {}, signal } = listeners;
+    const { data, evaluation, ...rest } = options;
+    const shared = { ...rest, data: shareData(data), ...(evaluation === undefined ? {} : { evaluation: { ...evaluation, data: shareData(evaluation.data) } }) };
+    return this.#until(signal, async () => (await call(remote.train(model, shared, callback(onPlan), callback(onStep), callback(onEvaluation)))) as RunResult);
+  }
+
+  /** As Cluster.generate; settles when the last token is chosen. */
+  async generate(model: Model, options: RemoteGenerateOptions, listeners: { readonly onToken?: (token: GeneratedToken) => void; readonly signal?: AbortSignal } = {}): Promise<GenerationResult> {
+    const { remote, call } = this.#connection;
+    const { onToken = () => {}, signal } = listeners;
+    return this.#until(signal, async () => (await call(remote.generate(model, options, callback(onToken)))) as GenerationResult);
+  }
+
+  /** Runs `work`; the signal ends what goes on over there. */
+  async #until<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
-    const abort = (): void => void remote.abort();
+    const abort = (): void => void this.#connection.remote.abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      return (await call(remote.train(model, { ...options, data: shareData(options.data) }, callback(onPlan), callback(onStep)))) as RunResult;
+      return await work();
     } finally {
       signal?.removeEventListener('abort', abort);
       signal?.throwIfAborted();
