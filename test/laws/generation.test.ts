@@ -6,7 +6,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Cluster, gpt, gptShape, llama, llamaShape, sgd, type GenerateOptions, type GenerationResult, type Model } from '../../src/index.js';
+import {
+  attention, Cluster, embedding, gelu, gpt, gptShape, layerNorm, linear, llama, llamaShape, model as buildModel, relu, residual, rmsNorm, rotary, sequence, sgd, swiglu, type GenerateOptions, type GenerationResult, type LayerSpec, type Model,
+} from '../../src/index.js';
 import { expF32 } from '../../src/kernels/functions.js';
 import { aTransformer } from '../../src/testing/index.js';
 import { loadTransformer } from '../support/golden-transformers.js';
@@ -36,27 +38,48 @@ const deltaOf = (logits: Float32Array, label: number, factor: number): Float32Ar
   return e.map((value, c) => f((c === label ? f(f(value / sum) - 1) : f(value / sum)) * factor));
 };
 
+/** Compares the logits at every place with the deltas of a training step; returns how many places it saw. */
+const againstTraining = async (model: Model, data: number): Promise<number> => {
+  const weights = lively(model, data), length = model.tokensPerSample, ids = Int32Array.from(someTokens(model, length + 1, data ^ 1));
+  await using cluster = await Cluster.start({ ...plainest, threads: 2 });
+  const { inspection } = await cluster.train(model, { data: { kind: 'sequence', ids }, optimizer: sgd({ learningRate: 0.1 }), steps: 1, batchSize: 1, weights, inspect: true, logits: 'held' }).finished;
+  const head = model.layers.findLast(({ kind }) => kind === 'linear')?.name, delta = inspection?.deltas.find(({ name }) => name === head);
+  if (delta === undefined) return 0;
+  const classes = vocabularyOf(model), factor = f(1 / length);
+  // Every prefix is a prompt of its own: its last token's logits come from a cache that the same step has filled.
+  const prompts = Array.from({ length: length - 1 }, (_, last) => ({ tokens: ids.subarray(0, last + 1) }));
+  const { logits } = await cluster.generate(model, { weights, prompts, maxTokens: 1, inspectLogits: true }).finished;
+  prompts.forEach((_, last) => bitsEqual(deltaOf(logits?.[last]?.[0] as Float32Array, ids[last + 1] as number, factor), delta.data.subarray(last * classes, (last + 1) * classes), `place ${last}`));
+  return prompts.length;
+};
+
 test('logits over a cache are those of the training forward pass, at every place', async () => {
   let compared = 0;
   await fc.assert(
     fc.asyncProperty(aTransformer({ dropout: false }), fc.integer(), async (model, data) => {
-      const weights = lively(model, data), length = model.tokensPerSample, ids = Int32Array.from(someTokens(model, length + 1, data ^ 1));
-      await using cluster = await Cluster.start(plainest);
-      const { inspection } = await cluster.train(model, { data: { kind: 'sequence', ids }, optimizer: sgd({ learningRate: 0.1 }), steps: 1, batchSize: 1, weights, inspect: true, logits: 'held' }).finished;
-      const head = model.layers[model.layers.length - 2]?.name, delta = inspection?.deltas.find(({ name }) => name === head);
-      if (delta === undefined) return;
-      const classes = vocabularyOf(model), factor = f(1 / length);
-      // Every prefix is a prompt of its own: its last token's logits come from a cache that the same step has filled.
-      const prompts = Array.from({ length: length - 1 }, (_, last) => ({ tokens: ids.subarray(0, last + 1) }));
-      const { logits } = await cluster.generate(model, { weights, prompts, maxTokens: 1, inspectLogits: true }).finished;
-      prompts.forEach((_, last) => {
-        bitsEqual(deltaOf(logits?.[last]?.[0] as Float32Array, ids[last + 1] as number, factor), delta.data.subarray(last * classes, (last + 1) * classes), `place ${last}`);
-        compared++;
-      });
+      compared += await againstTraining(model, data);
     }),
     { seed, numRuns: 24 },
   );
   assert.ok(compared > 300, `${compared} places compared`);
+});
+
+test('so they are where layers stand in an unusual order', async () => {
+  const heads = { heads: 2, kvHeads: 1, headSize: 4 }, attend = [linear(16), attention(heads)];
+  const stacks: readonly (readonly LayerSpec[])[] = [
+    // A norm that a residual passes by, one that a sum writes over, and one behind another.
+    [layerNorm(), residual([linear(12), relu(), linear(10)]), residual([layerNorm()]), layerNorm(), rmsNorm()],
+    // Angles that another norm and product see, and attention behind attention.
+    [linear(16), rotary(heads), layerNorm(), ...attend, ...attend, linear(12), swiglu()],
+    // Steps without a product between them.
+    [relu(), gelu(), residual([gelu({ approximation: 'erf' })]), ...attend, gelu(), linear(10), residual([relu()])],
+    [],
+  ];
+  for (const [data, layers] of stacks.entries()) {
+    const tail = data === 3 ? [] : [linear(10), layerNorm()];
+    const odd = buildModel({ name: `stack ${data}`, input: sequence({ vocabulary: 7, context: 45 }), layers: [embedding({ dim: 10, positions: {} }), ...layers, ...tail, linear(7)] });
+    assert.equal(await againstTraining(odd, data), 44, `stack ${data}`);
+  }
 });
 
 test('a token from a cache that grew step by step has the logits of the whole text as a prompt', async () => {
