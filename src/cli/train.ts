@@ -15,7 +15,7 @@ const defaults: Defaults = {
 export const train = async (options: Options, signal: AbortSignal): Promise<number> => {
   const shape = clusterShape(options, signal);
   const job = await setUp(options, defaults);
-  await checkSave(options);
+  await checkSave(options, job.model);
   signal.throwIfAborted();
   const done = await runJob(job, shape, options.json === true ? 'json' : 'lines');
   const { plan, threads, kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds, record } = done;

@@ -102,6 +102,5 @@ export const evaluationOf = (options: Options, data: Data, model: Model, steps: 
   const { evaluateEvery = Math.max(1, Math.floor(steps / 10)), evaluationBatches, patience } = options;
   const kept = data.evaluation.kind === 'sequence' ? data.evaluation.ids.length : data.evaluation.kind === 'text' ? data.evaluation.bytes.length : 0;
   if (samplesIn(model, kept) < 1) throw outside('evaluationSplit', options.evaluationSplit, `at least one sample of ${model.tokensPerSample > 1 ? `${model.tokensPerSample} tokens` : 'the text'}: it keeps ${kept}`);
-  if (evaluateEvery > steps) throw outside('evaluateEvery', evaluateEvery, `the ${steps} steps of the run`);
   return { data: data.evaluation, every: evaluateEvery, ...(evaluationBatches === undefined ? {} : { batches: evaluationBatches }), ...(patience === undefined ? {} : { patience }) };
 };

@@ -34,6 +34,8 @@ before(async () => {
   await writeFile(join(root, 'lines.jsonl'), '{"text": "one"}\n{"body": "two"}\n');
   await writeFile(join(root, 'odd.u16'), Uint8Array.of(1, 0, 2));
   await writeFile(join(root, 'large.u16'), Uint8Array.of(0, 0, 44, 1));
+  await mkdir(join(root, 'sharded'));
+  await writeFile(join(root, 'sharded', 'model.safetensors.index.json'), '{}');
   await writeFile(join(root, 'bpe.json'), JSON.stringify(gpt2Like()));
   await writeFile(join(root, 'broken.json'), '{"model": ');
   const config = configOfModel(gpt({ layers: 1, heads: 2, dim: 8, context: 16, vocabulary: 300 }));
@@ -145,6 +147,7 @@ const cases: readonly Case[] = [
   { args: 'train --data text.txt --dtype float16', code: 78, says: /--dtype has no effect without --save/ },
   { args: 'train --data text.txt --save tiny.txt', code: 78, says: /--save.*'tiny\.txt'/ },
   { args: 'train --data text.txt --save nowhere/one.safetensors', code: 78, says: /--save.*nowhere/ },
+  { args: 'train --data text.txt --model gpt --save sharded', code: 78, says: /sharded.model\.safetensors\.index\.json: option --save/ },
   { args: 'verify --model gpt --save here', code: 78, says: /unknown option '--save'/ },
   // inspect and generate
   { args: 'inspect', code: 78, says: /missing required argument 'file'/ },
