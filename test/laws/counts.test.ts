@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { dealBatch, lanesIn, tokensIn, tokensInSlab, type BatchShape, type SlabRange } from '../../src/cluster/deal.js';
+import { dealBatch, lanesIn, tokensIn, tokensInSlab, type SlabRange } from '../../src/cluster/deal.js';
 import type { AttentionPlan, LinearPlan, LocalStep, NormPlan, PassStep } from '../../src/compiler/program.js';
 import type { Action, Counts, Model } from '../../src/index.js';
 import { aClusterShape, aTraining, roomyWafer, trainOn, type ClusterShape, type Training } from '../../src/testing/index.js';

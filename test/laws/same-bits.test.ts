@@ -1,6 +1,6 @@
 /**
  * Law: a training gives the same weights and losses, to the bit, on any machine: any number of CS-2, threads, rectangle, micro-batches,
- * fan-in, sweep, order of turns, kernels and dispatcher.
+ * fan-in, sweep, recomputation, logits held or streamed, order of turns, kernels and dispatcher.
  *
  * The plainest machine there is stands on one side: one CS-2, one thread, one tile high and wide, the whole batch at once.
  */
@@ -11,7 +11,7 @@ import type { RunResult } from '../../src/index.js';
 import { aClusterShape, assertSameBits, aTraining, roomyWafer, trainOn, type ClusterShape, type Training } from '../../src/testing/index.js';
 
 const seed = 20210824;
-const plainest: ClusterShape = { dispatcher: 'local', numCsx: 1, threads: 1, wafer: { rows: 1, cols: 1, spec: roomyWafer }, kernels: 'simd128' };
+const plainest: ClusterShape = { dispatcher: 'local', numCsx: 1, threads: 1, wafer: { rows: 1, cols: 1, spec: roomyWafer }, kernels: 'simd128', recompute: 'none', logits: 'held' };
 
 const same = (a: RunResult, b: RunResult): void => {
   assert.deepEqual(b.record.losses, a.record.losses);
@@ -21,7 +21,7 @@ const same = (a: RunResult, b: RunResult): void => {
 const on = ({ model, options }: Training, shape: ClusterShape): Promise<RunResult> => trainOn(shape, model, options);
 
 test('any machine on the local dispatcher gives the bits of the plainest', async () => {
-  const seen = { systems: new Set<number>(), tile: 0, twin: 0, microBatches: 0 };
+  const seen = { systems: new Set<number>(), tile: 0, twin: 0, microBatches: 0, again: 0, streamed: 0, shared: 0, clipped: 0 };
   await fc.assert(
     fc.asyncProperty(aTraining(), aClusterShape(), async (training, shape) => {
       const result = await on(training, shape);
@@ -30,10 +30,17 @@ test('any machine on the local dispatcher gives the bits of the plainest', async
       if (shape.sweep === 'tile') seen.tile++;
       if (shape.kernels === 'twin') seen.twin++;
       if (result.record.shape.microBatches > 1) seen.microBatches++;
+      if (training.options.clipNorm !== undefined) seen.clipped++;
+      if (training.model.tokensPerSample === 1) return;
+      if (shape.recompute === 'block') seen.again++;
+      if (shape.logits === 'streamed' && shape.sweep === 'band') seen.streamed++;
+      // Slabs of one sample on several threads: they share its heads.
+      if ((shape.threads as number) > 1 && training.model.tokensPerSample > 32) seen.shared++;
     }),
     { seed, numRuns: 100 },
   );
-  assert.ok(seen.systems.size > 10 && seen.tile > 5 && seen.twin > 5 && seen.microBatches > 5, `the machines were too much alike: ${JSON.stringify(seen)}, ${seen.systems.size}`);
+  const { systems, ...others } = seen;
+  assert.ok(systems.size > 10 && Object.values(others).every((count) => count > 5), `the machines were too much alike: ${JSON.stringify(seen)}, ${seen.systems.size}`);
 });
 
 test('any machine on the thread dispatcher gives the bits of the plainest', async () => {
