@@ -40,6 +40,7 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   checkTrainOptions(o);
   checkOptimizer(o.optimizer);
   checkData(model, o.data);
+  if (o.evaluation !== undefined) checkData(model, o.evaluation.data);
   const numCsx = cluster.numCsx ?? 1;
   const { tokensPerSample } = model;
   const share = slabsPerWafer(o.batchSize, numCsx, slabTokens, o.microBatchSize, tokensPerSample);
