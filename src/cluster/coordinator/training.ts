@@ -6,7 +6,7 @@
  *
  * Redone work is counted apart. Not here: the streams (attempt.ts), threads (actor/).
  */
-import { power } from '../../model/elementary.js';
+import { expF32 } from '../../kernels/functions.js';
 import { lastValueFrom, Observable, Subject } from 'rxjs';
 import { Credits } from '../../stream/credit.js';
 import { floats } from '../../tensor/shared-memory.js';
@@ -89,7 +89,6 @@ export interface TrainingResult {
   readonly credits: Readonly<Record<string, { readonly out: number; readonly back: number; readonly highWater: number }>>;
 }
 
-const euler = 2.718281828459045;
 /** Attempts at one step before its fault is taken for lasting. */
 const attemptsMax = 8;
 /** Turns of the event loop in which refused work gives its credits back. */
@@ -138,7 +137,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     const plan = o.evaluation;
     if (plan === null) return;
     const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
-    const report = { step: acknowledged, loss, perplexity: power(euler, loss), batches: losses.length };
+    const report = { step: acknowledged, loss, perplexity: expF32(Math.fround(loss)), batches: losses.length };
     evaluations.push(report);
     settle(acknowledged, evaluated, 'move');
     plan.onEvaluation(report);
