@@ -100,6 +100,7 @@ const place = (plans: Plans, layer: Layer): void => {
       break;
     case 'rotary':
       alone(plans, layer);
+      if (plans.model.layers[layer.id + 1]?.kind !== 'attention') throw new InvalidModel({ what: 'rotary positions without an attention behind them', where: layer.name, hint: 'put attention({ … }) next' });
       plans.out.set(layer.id, plans.outOf(from));
       break;
     case 'add': {

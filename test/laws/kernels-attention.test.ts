@@ -4,11 +4,10 @@
  * After each call the kernel's whole memory is compared with the twin's, so stray writes fail too. NaNs count as one.
  * Not here: the other kernels (kernels.test.ts), what the twins are judged by (the f64 reference).
  */
-import { test } from 'node:test';
 import fc from 'fast-check';
-import { kernelPlan } from '../../src/kernels/load.js';
 import { panelRowBytes, slabTokens } from '../../src/kernels/types.js';
-import { Arena, planOf } from '../unit/kernels/arena.js';
+import { builds, lawOf } from '../support/kernel-law.js';
+import { Arena } from '../unit/kernels/arena.js';
 
 const seed = 20_261_124;
 const aSpice = fc.constantFrom(0, 200, 20, 5);
@@ -18,26 +17,9 @@ const aScale = fc.constantFrom(1, 0.125, 1 / 8 ** 0.5, -0.5, 30, 0).map(Math.fro
 const gap = fc.nat(3);
 const slabFloats = slabTokens * slabTokens;
 
-const chosen = kernelPlan();
-const builds = [
-  { name: '128 bits', plan: planOf('128') },
-  { name: '256 bits', plan: planOf('256') },
-  ...(chosen.name === 'simd256' ? [{ name: '256 bits, paired', plan: chosen }] : []),
-];
-
 for (const build of builds) {
   const arena = new Arena(build.plan);
-  const law = <T extends object>(name: string, numRuns: number, shape: { readonly [K in keyof T]: fc.Arbitrary<T[K]> }, run: (s: T) => void): void => {
-    test(`${build.name}: ${name} equals its twin`, () => {
-      fc.assert(
-        fc.property(fc.record<T>(shape as never), fc.integer(), aSpice, (s, dataSeed, spice) => {
-          arena.reset(dataSeed, spice);
-          run(s as T);
-        }),
-        { seed, numRuns },
-      );
-    });
-  };
+  const law = lawOf(build.name, arena, { seed, aSpice });
 
   law('panelDot', 40, { features: aHead, slabs: size(5), gap }, ({ features, slabs, gap }) => {
     const stride = (features + gap) * panelRowBytes;

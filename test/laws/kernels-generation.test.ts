@@ -5,18 +5,12 @@
  */
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { kernelPlan } from '../../src/kernels/load.js';
 import { attendScratchBytes, panelRowBytes, slabTokens, valueFloats } from '../../src/kernels/types.js';
-import { Arena, planOf } from '../unit/kernels/arena.js';
+import { builds } from '../support/kernel-law.js';
+import { Arena } from '../unit/kernels/arena.js';
 
 const seed = 20_261_125;
 const aSpice = fc.constantFrom(0, 200, 20);
-const chosen = kernelPlan();
-const builds = [
-  { name: '128 bits', plan: planOf('128') },
-  { name: '256 bits', plan: planOf('256') },
-  ...(chosen.name === 'simd256' ? [{ name: '256 bits, paired', plan: chosen }] : []),
-];
 const aHead = fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 1, max: 80 }) }, { weight: 1, arbitrary: fc.constantFrom(128, 255, 256, 257, 300) });
 
 for (const build of builds) {

@@ -7,11 +7,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { kernelPlan } from '../../src/kernels/load.js';
 import type { ParameterSpec } from '../../src/model/graph.js';
 import { initialize } from '../../src/model/init.js';
 import { purposes, randomUnit, streamKey } from '../../src/util/prng.js';
-import { Arena, planOf } from '../unit/kernels/arena.js';
+import { builds } from '../support/kernel-law.js';
+import { Arena } from '../unit/kernels/arena.js';
 
 const seed = 20_261_126;
 const aSeed = fc.oneof(fc.nat(1000), fc.maxSafeNat());
@@ -33,13 +33,6 @@ const valueOf = (kind: (typeof kinds)[number], factor: number, runSeed: number, 
   if (kind === 'uniform') return Math.fround((2 * unit(0) - 1) * factor);
   return Math.fround(factor * (Array.from({ length: 12 }, (_, k) => unit(k)).reduce((sum, term) => sum + term, 0) - 6));
 };
-
-const chosen = kernelPlan();
-const builds = [
-  { name: '128 bits', plan: planOf('128') },
-  { name: '256 bits', plan: planOf('256') },
-  ...(chosen.name === 'simd256' ? [{ name: '256 bits, paired', plan: chosen }] : []),
-];
 
 for (const build of builds) {
   const arena = new Arena(build.plan);

@@ -8,10 +8,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { kernelPlan } from '../../src/kernels/load.js';
 import { panelRowBytes, slabTokens, squareLeafFloats } from '../../src/kernels/types.js';
 import { purposes, randomWord, streamKey } from '../../src/util/prng.js';
-import { Arena, planOf } from '../unit/kernels/arena.js';
+import { builds, lawOf } from '../support/kernel-law.js';
+import { Arena } from '../unit/kernels/arena.js';
 
 const seed = 20_261_125;
 const aSpice = fc.constantFrom(0, 200, 20, 5);
@@ -26,28 +26,11 @@ const pieces = (cuts: readonly number[], all: number): readonly (readonly [numbe
   return edges.slice(1).map((last, index) => [edges[index] as number, last] as const);
 };
 
-const chosen = kernelPlan();
-const builds = [
-  { name: '128 bits', plan: planOf('128') },
-  { name: '256 bits', plan: planOf('256') },
-  ...(chosen.name === 'simd256' ? [{ name: '256 bits, paired', plan: chosen }] : []),
-];
-
 for (const build of builds) {
   const arena = new Arena(build.plan);
   const panel = (rows: number): number => arena.floats(rows * slabTokens);
   const zeroRow = (): number => arena.given(new Float32Array(slabTokens));
-  const law = <T extends object>(name: string, numRuns: number, shape: { readonly [K in keyof T]: fc.Arbitrary<T[K]> }, run: (s: T) => void): void => {
-    test(`${build.name}: ${name} equals its twin`, () => {
-      fc.assert(
-        fc.property(fc.record<T>(shape as never), fc.integer(), aSpice, (s, dataSeed, spice) => {
-          arena.reset(dataSeed, spice);
-          run(s as T);
-        }),
-        { seed, numRuns },
-      );
-    });
-  };
+  const law = lawOf(build.name, arena, { seed, aSpice });
 
   law('sums of norms, cut anywhere,', 60, { features, cuts, rest: fc.nat(2) }, ({ features, cuts, rest }) => {
     const all = features + rest;

@@ -4,40 +4,20 @@
  * After each call the kernel's whole memory is compared with the twin's, so stray writes fail too. NaNs count as one.
  * Not here: what the twins are judged by (the f64 reference), the start-up check of the wide build (test/unit/kernels/load.test.ts).
  */
-import { test } from 'node:test';
 import fc from 'fast-check';
-import { kernelPlan } from '../../src/kernels/load.js';
 import { gradientScratchBytes, nodeAlign, nodesMax, panelRowBytes, slabTokens } from '../../src/kernels/types.js';
-import { Arena, planOf } from '../unit/kernels/arena.js';
+import { builds, lawOf } from '../support/kernel-law.js';
+import { Arena } from '../unit/kernels/arena.js';
 
 const seed = 20_261_123;
-const aSeed = fc.integer();
 /** One value in … is special: none, few, many. */
 const aSpice = fc.constantFrom(0, 50, 5);
 const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
 const padded = (columns: number): number => Math.ceil(columns / nodeAlign) * nodeAlign;
 
-/** Both builds as they are, and the wide one with paired operations where this host takes it. */
-const chosen = kernelPlan();
-const builds = [
-  { name: '128 bits', plan: planOf('128') },
-  { name: '256 bits', plan: planOf('256') },
-  ...(chosen.name === 'simd256' ? [{ name: '256 bits, paired', plan: chosen }] : []),
-];
-
 for (const build of builds) {
   const arena = new Arena(build.plan);
-  const law = <T extends object>(name: string, numRuns: number, shape: { readonly [K in keyof T]: fc.Arbitrary<T[K]> }, run: (s: T) => void): void => {
-    test(`${build.name}: ${name} equals its twin`, () => {
-      fc.assert(
-        fc.property(fc.record<T>(shape as never), aSeed, aSpice, (s, dataSeed, spice) => {
-          arena.reset(dataSeed, spice);
-          run(s as T);
-        }),
-        { seed, numRuns },
-      );
-    });
-  };
+  const law = lawOf(build.name, arena, { seed, aSpice });
 
   law('packing', 60, { inputs: size(40), outputs: size(40), before: fc.integer({ min: 0, max: 9 }), after: fc.integer({ min: 0, max: 9 }) }, ({ inputs, outputs, before, after }) => {
     const all = before + outputs + after;
