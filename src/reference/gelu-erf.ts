@@ -10,7 +10,7 @@ import { type Bounded, bounded, drift, erfUlps, expUlps, expUnderflow, growth, p
 const root2 = Math.SQRT1_2;
 const density = 1 / Math.sqrt(2 * Math.PI);
 
-/** erf in f64. */
+/** erf in f64: Abramowitz and Stegun 7.1.6 below 3, the continued fraction 7.1.14 above. */
 export const erf = (x: number): number => {
   const a = Math.abs(x), z = a * a;
   if (a > 6) return Math.sign(x);

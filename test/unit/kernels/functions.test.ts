@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { erfF32, expF32, logF32, tanhF32 } from '../../../src/kernels/functions.js';
+import { erf } from '../../../src/reference/gelu-erf.js';
 
 const bits = new DataView(new ArrayBuffer(4));
 const floatOf = (pattern: number): number => (bits.setUint32(0, pattern), bits.getFloat32(0));
@@ -15,22 +16,6 @@ const floatOf = (pattern: number): number => (bits.setUint32(0, pattern), bits.g
 const ulpAt = (value: number): number => {
   const exponent = Math.max(-126, Math.floor(Math.log2(Math.abs(value) || 2 ** -149)));
   return 2 ** (exponent - 23);
-};
-
-/** erf in f64: Abramowitz and Stegun 7.1.6 below 3, the continued fraction 7.1.14 above. */
-const erf = (x: number): number => {
-  const a = Math.abs(x), z = a * a;
-  if (a >= 3) {
-    let tail = 0;
-    for (let k = 60; k >= 1; k--) tail = k / 2 / (a + tail);
-    return Math.sign(x) * (1 - Math.exp(-z) / (Math.sqrt(Math.PI) * (a + tail)));
-  }
-  let term = x, sum = x;
-  for (let n = 1; Math.abs(term) > Math.abs(sum) * 2 ** -54; n++) {
-    term *= (2 * z) / (2 * n + 1);
-    sum += term;
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-z) * sum;
 };
 
 interface Case {
