@@ -5,9 +5,9 @@
  * device derives from the deal which nodes it finds and which it merges. Not here: the additions, the messages.
  */
 import type { StreamedPlan } from '../compiler/program.js';
-import { nodeAlign } from '../kernels/types.js';
+import { nodeAlign, nodesMax, slabTokens } from '../kernels/types.js';
 import { assert } from '../util/errors.js';
-import { ceilDiv } from '../util/units.js';
+import { KiB, ceilDiv } from '../util/units.js';
 import type { MicroBatch } from './deal.js';
 import type { BandPlan } from './layout.js';
 import { mergeNodes, nodesOfRange, type Merge, type TreeNode } from './token-tree.js';
@@ -34,6 +34,19 @@ export const nodesOfWafer = (bands: readonly BandPlan[], wafer: number, microBat
 
 /** What leaves SwarmX for a range of wafers whose own nodes are merged already. */
 export const nodesAbove = (below: readonly (readonly TreeNode[])[], slabsPerSample: number): Gathered => mergeNodes(below.flat(), slabsPerSample);
+
+/** Turned panels of a group stay in a core's second cache beside what passes over them. */
+const groupBytes = 256 * KiB;
+
+/** Leaves that are worked off together, a power of two, for nodes of that width. */
+export const slabGroup = (width: number): number => {
+  let group = 2;
+  while (2 * group * slabTokens * width * 4 <= groupBytes) group *= 2;
+  return group;
+};
+
+/** Nodes that wait at most while a share of so many slabs is worked off group by group. */
+export const waitingNodes = (slabs: number): number => 2 * nodesMax(slabs) + 2;
 
 /** The part of a gradient block that belongs to one parameter: some rows of its nodes, and where they lie in the parameter's dense index. */
 export interface GradientPart {

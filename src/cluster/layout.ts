@@ -55,6 +55,8 @@ export interface ArenaPlan {
   readonly lossLeaves: number;
   /** cos and sin of rotary positions, [places][headSize / 2] each, by layer. */
   readonly rotary: readonly { readonly layer: number; readonly cos: number; readonly sin: number }[];
+  /** Each thread's room for gradient nodes that wait for their siblings; see tile/gradient.ts. */
+  readonly nodes: readonly number[];
   /** Each thread's room for one head of a sample's attention; see tile/attention.ts. */
   readonly attention: readonly number[];
   readonly bands: readonly BandPlan[];

@@ -1,34 +1,78 @@
 /**
  * The gradient nodes of a block that a band sends, swept: sums over its slabs by the token tree (docs/numerics.md §1, §2).
  *
- *   x, dy of the block ─turned─▶ nodes in the gradient slot            tied: rows of the node are the block's outputs, each over all inputs
+ *   x, dy of the block ─turned, group of slabs by group─▶ nodes of the group ─merged like a binary counter─▶ nodes in the gradient slot
  *
- * Not here: norms (sweep-norm.ts), tile by tile (fabric.ts).
+ * A group is a few aligned leaves whose turned panels stay in a core's cache while all rows of the block pass over them. Tied: rows of the node are the block's
+ * outputs, each over all inputs. Not here: norms (sweep-norm.ts), tile by tile (fabric.ts).
  */
 import type { BlockPlan, HeadPlan, LinearPlan } from '../../compiler/program.js';
 import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { assert } from '../../util/errors.js';
+import { slabsOfSample } from '../deal.js';
+import { slabGroup } from '../gradient-nodes.js';
+import { areSiblings, leafOf, nodesOfRange, parentOf, type TreeNode } from '../token-tree.js';
 import { bufferAt, nodeWidth, type BandContext, type Share } from './band.js';
+
+/** Runs of slabs that lie in one aligned group of leaves: place in the share, and how many. A share no longer than a group is one run, wherever it lies. */
+const groupsOf = (share: Share, together: number, group: number): { readonly p: number; readonly slabs: number }[] => {
+  const groups: { p: number; slabs: number }[] = [];
+  if (share.slabs <= group) return [{ p: 0, slabs: share.slabs }];
+  for (let p = 0; p < share.slabs; p++) {
+    const last = groups[groups.length - 1];
+    if (last === undefined || Math.floor(leafOf(share.firstSlab + p, together) / group) !== Math.floor(leafOf(share.firstSlab + last.p, together) / group)) groups.push({ p, slabs: 1 });
+    else last.slabs++;
+  }
+  return groups;
+};
 
 /** `dy`, `dyStride`: the block's own rows of the delta. */
 export const gradientNodes = (context: BandContext, share: Share, plan: LinearPlan | HeadPlan, block: BlockPlan, dy: number, dyStride: number, slot: number): void => {
-  const { arena, band, kernels: k } = context;
-  const dst = band.gradients[slot];
-  assert(dst !== undefined, `gradient slot ${slot} exists`);
+  const { arena, band, batch, kernels: k } = context;
+  const dst = band.gradients[slot], apart = arena.nodes[band.thread];
+  assert(dst !== undefined && apart !== undefined, `gradient slot ${slot} exists`);
+  const together = slabsOfSample(batch);
   const x = bufferAt(band, plan.x), stride = plan.inputs * panelRowBytes;
-  const width = nodeWidth(plan.tied ? plan.inputs : block.count, nodeAlign), rowBytes = width * 4;
-  const tree = [share.slabs, share.firstLeaf, share.slabsPerSample, share.lastTokens] as const;
-  const turn = (from: number, fromStride: number, features: number): void => {
-    for (let p = 0; p < share.slabs; p++) k.turn(band.turned + p * slabTokens * rowBytes, from + p * fromStride, features);
+  const width = nodeWidth(plan.tied ? plan.inputs : block.count, nodeAlign), rowBytes = width * 4, panelBytes = slabTokens * rowBytes;
+  const rows = plan.tied ? block.count : plan.inputs, hasBias = plan.bias !== null;
+  const nodeBytes = (rows + (hasBias ? 1 : 0)) * rowBytes;
+  const groups = groupsOf(share, together, slabGroup(width));
+
+  /** The nodes of a group of slabs to `to`, nodeBytes apart. */
+  const form = (to: number, p: number, slabs: number): void => {
+    const turned = band.turned + p * panelBytes, isEnd = p + slabs === share.slabs;
+    // In samples of one token only the last slab of the share is short.
+    const tree = [slabs, leafOf(share.firstSlab + p, together), share.slabsPerSample, share.slabsPerSample > 0 || isEnd ? share.lastTokens : slabTokens] as const;
+    if (plan.tied) {
+      // The turned activations serve all blocks of the layer, which follow each other.
+      if (block.first === 0) for (let i = 0; i < slabs; i++) k.turn(turned + i * panelBytes, x + (p + i) * stride, plan.inputs);
+      k.gradient(to, nodeBytes, band.stack, dy + p * dyStride, dyStride, turned, rows, width, ...tree);
+      return;
+    }
+    for (let i = 0; i < slabs; i++) k.turn(turned + i * panelBytes, dy + (p + i) * dyStride, block.count);
+    k.gradient(to, nodeBytes, band.stack, x + p * stride, stride, turned, rows, width, ...tree);
+    if (hasBias) k.gradient(to + rows * rowBytes, nodeBytes, band.stack, arena.ones, 0, turned, 1, width, ...tree);
   };
-  if (plan.tied) {
-    // The turned activations serve all blocks of the layer, which follow each other.
-    if (block.first === 0) turn(x, stride, plan.inputs);
-    k.gradient(dst, block.count * rowBytes, band.stack, dy, dyStride, band.turned, block.count, width, ...tree);
+
+  if (groups.length === 1) {
+    form(dst, 0, share.slabs);
     return;
   }
-  turn(dy, dyStride, block.count);
-  const nodeBytes = (plan.inputs + (plan.bias === null ? 0 : 1)) * rowBytes;
-  k.gradient(dst, nodeBytes, band.stack, x, stride, band.turned, plan.inputs, width, ...tree);
-  if (plan.bias !== null) k.gradient(dst + plan.inputs * rowBytes, nodeBytes, band.stack, arena.ones, 0, band.turned, 1, width, ...tree);
+  const at = (depth: number): number => apart + depth * nodeBytes;
+  const stack: TreeNode[] = [];
+  for (const { p, slabs } of groups) {
+    const nodes = nodesOfRange(share.firstSlab + p, slabs, 0, together), from = stack.length;
+    form(at(from), p, slabs);
+    nodes.forEach((node, i) => {
+      if (stack.length !== from + i) k.copy(at(stack.length), at(from + i), nodeBytes);
+      stack.push(node);
+      for (;;) {
+        const right = stack[stack.length - 1], left = stack[stack.length - 2];
+        if (right === undefined || left === undefined || !areSiblings(left, right)) return;
+        k.add(at(stack.length - 2), at(stack.length - 2), at(stack.length - 1), nodeBytes / 4);
+        stack.splice(-2, 2, parentOf(left, together));
+      }
+    });
+  }
+  k.copy(dst, apart, stack.length * nodeBytes);
 };

@@ -12,7 +12,7 @@ import { gradientScratchBytes, nodeAlign, panelRowBytes, slabTokens } from '../.
 import type { MemoryPlan } from '../../tensor/shared-memory.js';
 import { roundUp } from '../../util/units.js';
 import { dealBatch, slabsOfSample, type BatchShape } from '../deal.js';
-import { blockShape, nodesOfBand } from '../gradient-nodes.js';
+import { blockShape, nodesOfBand, slabGroup, waitingNodes } from '../gradient-nodes.js';
 import type { ArenaPlan, BandPlan } from '../layout.js';
 
 /** Weight blocks and gradient blocks in flight: the credits of the two streams. */
@@ -74,8 +74,14 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
   const scattered = program.passes.some((pass) => pass.op === 'scatter') && entry !== undefined && 'buffer' in entry ? roundUp(program.buffers[entry.buffer]?.features ?? 0, nodeAlign) : 0;
 
   const headInputs = Math.max(0, ...program.streamed.map((streamed) => (streamed.kind === 'head' ? streamed.inputs : 0)));
+  const cut = cutBands(program.slabs, batch.numCsx, threads, together);
+  // A share that is no longer than a group of leaves needs no room apart.
+  const groupMin = Math.min(Infinity, ...shapes.map((shape) => slabGroup(shape.width)));
+  const longest = Math.max(0, ...cut.map((run) => run.slabs));
+  const nodes = times(threads, longest <= groupMin ? 0 : waitingNodes(longest) * nodeBytesMax);
+
   let activationBytes = 0;
-  const bands = cutBands(program.slabs, batch.numCsx, threads, together).map((run, id): BandPlan => {
+  const bands = cut.map((run, id): BandPlan => {
     const before = plan.bytes;
     const buffers = program.buffers.map((buffer) => plan.reserve(run.slabs * buffer.features * panelRowBytes));
     activationBytes += plan.bytes - before;
@@ -96,7 +102,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
     };
   });
   return {
-    bytes: plan.bytes - start, weightSlots: weights, ones, zeros, lossLeaves, bands, activationBytes, attention,
+    bytes: plan.bytes - start, weightSlots: weights, ones, zeros, lossLeaves, bands, activationBytes, attention, nodes,
     rotary: rotary.map(({ layer, first }) => ({ layer: layer.id, cos: tables.get(first.id)?.cos ?? 0, sin: tables.get(first.id)?.sin ?? 0 })),
   };
 };
