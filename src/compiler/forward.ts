@@ -100,7 +100,7 @@ const place = (plans: Plans, layer: Layer): void => {
       break;
     case 'rotary':
       alone(plans, layer);
-      if (plans.model.layers[layer.id + 1]?.kind !== 'attention') throw new InvalidModel({ what: 'rotary positions without an attention behind them', where: layer.name, hint: 'put attention({ … }) next' });
+      if (plans.model.layers.some((other) => other.kind === 'add' && other.inputs[1] === layer.id)) throw new InvalidModel({ what: 'rotary positions at the end of a branch', where: layer.name, hint: 'put attention({ … }) behind them' });
       plans.out.set(layer.id, plans.outOf(from));
       break;
     case 'add': {
