@@ -7,10 +7,10 @@
 import { ceilDiv, KiB } from '../util/units.js';
 import type { BlockPlan } from './program.js';
 
-const targetFloats = (256 * KiB) / 4;
+const targetFloats = (512 * KiB) / 4;
 /** A multiple of every register block in use (4, 5 and 16 columns). */
 const step = 80;
-const countMax = 160;
+const countMax = 320;
 
 /** Classes in a block of a streamed head: a chunk of features, so that the sum over blocks is the sum over chunks (docs/numerics.md §1). */
 export const headBlock = 256;
