@@ -19,7 +19,7 @@ const brief = (program: Program) => (item: StreamItem): string => {
 };
 
 test('the stream goes step by step, micro-batch by micro-batch, pass by pass, block by block', () => {
-  const program = compile(mlp([5, 200, 3]), { tokens: 32, wafer: 'auto', spec: specs.wse2 });
+  const program = compile(mlp([5, 400, 3]), { tokens: 32, wafer: 'auto', spec: specs.wse2 });
   const items = [...streamOrder(program, 2, 3, 5)].map(brief(program));
   const once = ['input', 'forward 0/0', 'forward 0/1', 'forward 1/0', 'gradient 1/0', 'delta 1/0', 'delta 1/1', 'gradient 0/0', 'gradient 0/1'];
   assert.deepEqual(items, ['3.0', '3.1', '4.0', '4.1'].flatMap((place) => once.map((what) => `${place} ${what}`)));

@@ -46,7 +46,7 @@ test('blocks follow each other and are of one size but for the last', () => {
       let next = 0;
       for (const { first, count } of blocks) {
         assert.equal(first, next);
-        assert.ok(count >= 1 && count <= 160);
+        assert.ok(count >= 1 && count <= 320);
         next += count;
       }
       assert.equal(next, results);
