@@ -141,9 +141,6 @@ export interface ClusterLayout {
 /** Floats in a stretch that an update saves and redoes as a whole. */
 export const stretchFloats = 1 << 14;
 
-/** Consecutive values in a leaf of the sum of squares (docs/numerics.md §6). */
-export const squareLeafFloats = 1024;
-
 /** Which counter array a device writes: bands, then inputs, then SwarmX nodes, then wafers, then MemoryX units. */
 export const deviceNumbers = (bands: number, nodes: number, numCsx: number) => ({
   band: (id: number) => id,

@@ -1,7 +1,7 @@
 /** The global norm of a step's gradient and the factor that clips it (docs/numerics.md §6). Not here: the leaves (memoryx/). */
+import { squareLeafFloats } from '../../kernels/types.js';
 import { floats } from '../../tensor/shared-memory.js';
 import type { ClusterLayout } from '../layout.js';
-import { squareLeafFloats } from '../layout.js';
 
 const f32 = Math.fround;
 

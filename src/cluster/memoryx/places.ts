@@ -4,14 +4,14 @@
  * Parameters fill memories of at most 4 GiB in graph order. Not here: the arena (wafer/arena.ts), the values (store.ts).
  */
 import type { Program } from '../../compiler/program.js';
-import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
+import { nodeAlign, panelRowBytes, slabTokens, squareLeafFloats } from '../../kernels/types.js';
 import type { LayerOf, ParameterSpec } from '../../model/graph.js';
 import { momentsOf, type Optimizer } from '../../model/optimizer.js';
 import { MemoryPlan, memoryBytesMax } from '../../tensor/shared-memory.js';
 import { MiB, ceilDiv, roundUp } from '../../util/units.js';
 import { blockShape } from '../gradient-nodes.js';
 import { dealBatch, type BatchShape } from '../deal.js';
-import { squareLeafFloats, stretchFloats, type EmbeddingPlace, type MemoryXPlan, type ParameterPlace } from '../layout.js';
+import { stretchFloats, type EmbeddingPlace, type MemoryXPlan, type ParameterPlace } from '../layout.js';
 import { stackDepth } from './collect.js';
 
 /** Floats first … first+count−1 of a parameter that unit `unit` of `units` updates; shares start on cache lines. */

@@ -9,14 +9,14 @@
 import type { Behavior } from '../../actor/behavior.js';
 import type { BlockPlan, HeadPlan } from '../../compiler/program.js';
 import { createKernels } from '../../kernels/load.js';
-import type { Kernels } from '../../kernels/types.js';
+import { squareLeafFloats, type Kernels } from '../../kernels/types.js';
 import { optimizerFor, type Optimizer } from '../../model/optimizer.js';
 import { floats } from '../../tensor/shared-memory.js';
 import { count, counters } from '../../trace/counts.js';
 import { assert } from '../../util/errors.js';
 import { dealBatch, slabsOfSample } from '../deal.js';
 import { blockShape, nodeAddress, type GradientPart } from '../gradient-nodes.js';
-import { squareLeafFloats, stretchFloats, type ClusterLayout, type ParameterPlace } from '../layout.js';
+import { stretchFloats, type ClusterLayout, type ParameterPlace } from '../layout.js';
 import { arrivals, NodeStack, type StackValues } from './collect.js';
 import { embeddingSide } from './embedding.js';
 import { unitShare } from './places.js';

@@ -11,8 +11,9 @@ import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { assert } from '../../util/errors.js';
 import { slabsOfSample } from '../deal.js';
 import { slabGroup } from '../gradient-nodes.js';
-import { areSiblings, leafOf, nodesOfRange, parentOf, type TreeNode } from '../token-tree.js';
+import { leafOf, nodesOfRange } from '../token-tree.js';
 import { bufferAt, nodeWidth, type BandContext, type Share } from './band.js';
+import { NodePile } from './pile.js';
 
 /** Runs of slabs that lie in one aligned group of leaves: place in the share, and how many. A share no longer than a group is one run, wherever it lies. */
 const groupsOf = (share: Share, together: number, group: number): { readonly p: number; readonly slabs: number }[] => {
@@ -58,21 +59,10 @@ export const gradientNodes = (context: BandContext, share: Share, plan: LinearPl
     form(dst, 0, share.slabs);
     return;
   }
-  const at = (depth: number): number => apart + depth * nodeBytes;
-  const stack: TreeNode[] = [];
+  const pile = new NodePile(k, apart, nodeBytes, together);
   for (const { p, slabs } of groups) {
-    const nodes = nodesOfRange(share.firstSlab + p, slabs, 0, together), from = stack.length;
-    form(at(from), p, slabs);
-    nodes.forEach((node, i) => {
-      if (stack.length !== from + i) k.copy(at(stack.length), at(from + i), nodeBytes);
-      stack.push(node);
-      for (;;) {
-        const right = stack[stack.length - 1], left = stack[stack.length - 2];
-        if (right === undefined || left === undefined || !areSiblings(left, right)) return;
-        k.add(at(stack.length - 2), at(stack.length - 2), at(stack.length - 1), nodeBytes / 4);
-        stack.splice(-2, 2, parentOf(left, together));
-      }
-    });
+    form(pile.top, p, slabs);
+    pile.push(nodesOfRange(share.firstSlab + p, slabs, 0, together));
   }
-  k.copy(dst, apart, stack.length * nodeBytes);
+  k.copy(dst, apart, pile.bytes);
 };

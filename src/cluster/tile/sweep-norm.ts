@@ -8,9 +8,10 @@
 import type { NormPlan } from '../../compiler/program.js';
 import { nodeAlign, panelRowBytes } from '../../kernels/types.js';
 import { assert } from '../../util/errors.js';
-import { areSiblings, closed, leafOf, parentOf, type TreeNode } from '../token-tree.js';
+import { leafOf } from '../token-tree.js';
 import { slabsOfSample } from '../deal.js';
 import { bufferAt, nodeWidth, panelStride, type BandContext, type BandWorker } from './band.js';
+import { NodePile } from './pile.js';
 
 export const sweepNorms = (context: BandContext): Pick<BandWorker, 'norm' | 'normGradient' | 'normDelta'> => {
   const { program, arena, band, batch, kernels: k } = context;
@@ -51,24 +52,16 @@ export const sweepNorms = (context: BandContext): Pick<BandWorker, 'norm' | 'nor
 
     normGradient(share, norm, slot) {
       const n = norm.inputs, bytes = n * panelRowBytes, width = nodeWidth(n, nodeAlign);
-      const nodeBytes = (norm.bias === null ? 1 : 2) * width * 4, nodeFloats = nodeBytes / 4;
+      const nodeBytes = (norm.bias === null ? 1 : 2) * width * 4;
       const dst = band.gradients[slot];
       assert(dst !== undefined, `gradient slot ${slot} exists`);
-      // Leaves are formed on a stack and merged as the token tree wants; what is left is what the band sends.
-      const stack: TreeNode[] = [];
-      const at = (depth: number): number => band.stack + depth * nodeBytes;
+      const pile = new NodePile(k, band.stack, nodeBytes, together);
       for (let p = 0; p < share.slabs; p++) {
-        const leaf = at(stack.length);
+        const leaf = pile.top;
         k.normLeaf(leaf, norm.bias === null ? 0 : leaf + width * 4, bufferAt(band, norm.x) + p * bytes, bufferAt(band, norm.dy) + p * bytes, statsAt(norm, p), n, share.tokensOf[p] ?? 0);
-        stack.push(closed({ level: 0, index: leafOf(share.firstSlab + p, together), slot: 0 }, together));
-        for (;;) {
-          const right = stack[stack.length - 1], left = stack[stack.length - 2];
-          if (right === undefined || left === undefined || !areSiblings(left, right)) break;
-          k.add(at(stack.length - 2), at(stack.length - 2), at(stack.length - 1), nodeFloats);
-          stack.splice(-2, 2, parentOf(left, together));
-        }
+        pile.push([{ level: 0, index: leafOf(share.firstSlab + p, together), slot: 0 }]);
       }
-      k.copy(dst, band.stack, stack.length * nodeBytes);
+      k.copy(dst, band.stack, pile.bytes);
     },
   };
 };
