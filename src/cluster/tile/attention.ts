@@ -59,21 +59,37 @@ export const attentionWorker = (o: AttentionContext): AttentionWorker => {
   const scoresOf = (a: AttentionPlan, runs: readonly Run[], head: number, slab: number): number =>
     a.scores === null ? scoresAt : panelAt(runs, a.scores, a.heads * slabs * slabTokens, head * slabs * slabTokens, slab);
 
+  /** Addresses of a head's slab of queries: Q, its scores, maximum and 1/sum, O. */
+  const queriesOf = (a: AttentionPlan, runs: readonly Run[], head: number, slab: number) => {
+    const m = panelAt(runs, a.stats, 2 * a.heads, 2 * head, slab);
+    return {
+      q: panelAt(runs, a.qkv, geometry(a).width, head * a.headSize, slab), e: scoresOf(a, runs, head, slab), m, r: m + panelRowBytes,
+      o: panelAt(runs, a.o, a.heads * a.headSize, head * a.headSize, slab),
+    };
+  };
+  /** out[k][q] for all keys that the slab may see: dots of the keys' or values' features from `feature` on with the panel at `right`. */
+  const dots = (a: AttentionPlan, runs: readonly Run[], slab: number, out: number, feature: number, right: number): void => {
+    const { width, stride } = geometry(a);
+    upTo(runs, slab, (first, count) => k.panelDot(out + first * blockBytes, panelAt(runs, a.qkv, width, feature, first), stride, right, a.headSize, count));
+  };
+  /** out[f][q]: the sum over those keys of their features times what stands in `rows`. */
+  const weighted = (a: AttentionPlan, runs: readonly Run[], slab: number, out: number, feature: number, rows: number): void => {
+    const { width, stride } = geometry(a);
+    upTo(runs, slab, (first, count) => k.slabProduct(out, panelAt(runs, a.qkv, width, feature, first), stride, rows + first * blockBytes, a.headSize, count, first > 0 ? 1 : 0));
+  };
+
   return {
     forward(microBatch, a) {
-      const { width, stride, group, scale, keys, values } = geometry(a);
-      const { headSize } = a, outWidth = a.heads * headSize;
+      const { group, scale, keys, values } = geometry(a);
       for (const { runs, firstHead, step } of works[microBatch] ?? []) {
         for (let g = firstHead; g < a.kvHeads; g += step) {
           for (let head = g * group; head < (g + 1) * group; head++) {
             for (let i = 0; i < slabs; i++) {
-              const q = panelAt(runs, a.qkv, width, head * headSize, i), s = scoresOf(a, runs, head, i);
-              const m = panelAt(runs, a.stats, 2 * a.heads, 2 * head, i), r = m + panelRowBytes;
-              const out = panelAt(runs, a.o, outWidth, head * headSize, i);
-              upTo(runs, i, (first, count) => k.panelDot(s + first * blockBytes, panelAt(runs, a.qkv, width, keys(g), first), stride, q, headSize, count));
-              k.attentionSoftmax(s, m, r, i + 1, scale);
-              upTo(runs, i, (first, count) => k.slabProduct(out, panelAt(runs, a.qkv, width, values(g), first), stride, s + first * blockBytes, headSize, count, first > 0 ? 1 : 0));
-              k.scaleColumns(out, r, headSize);
+              const { q, e, m, r, o: out } = queriesOf(a, runs, head, i);
+              dots(a, runs, i, e, keys(g), q);
+              k.attentionSoftmax(e, m, r, i + 1, scale);
+              weighted(a, runs, i, out, values(g), e);
+              k.scaleColumns(out, r, a.headSize);
             }
           }
         }
@@ -81,24 +97,23 @@ export const attentionWorker = (o: AttentionContext): AttentionWorker => {
     },
 
     delta(microBatch, a) {
-      const { width, stride, group, scale, keys, values } = geometry(a);
+      const { width, group, scale, keys, values } = geometry(a);
       const { headSize } = a, outWidth = a.heads * headSize, headBytes = headSize * panelRowBytes;
-      const dK = sumsAt, dV = sumsAt + slabs * headBytes, dQ = dV + slabs * headBytes, dots = dQ + headBytes;
+      const dK = sumsAt, dV = sumsAt + slabs * headBytes, dQ = dV + slabs * headBytes, headDots = dQ + headBytes;
       for (const { runs, firstHead, step } of works[microBatch] ?? []) {
         for (let g = firstHead; g < a.kvHeads; g += step) {
           for (let head = g * group; head < (g + 1) * group; head++) {
             for (let i = 0; i < slabs; i++) {
-              const q = panelAt(runs, a.qkv, width, head * headSize, i), e = scoresOf(a, runs, head, i);
-              const m = panelAt(runs, a.stats, 2 * a.heads, 2 * head, i), r = m + panelRowBytes;
+              const { q, e, m, r, o: out } = queriesOf(a, runs, head, i);
               const d = panelAt(runs, a.d, outWidth, head * headSize, i);
               if (a.scores === null) {
-                upTo(runs, i, (first, count) => k.panelDot(e + first * blockBytes, panelAt(runs, a.qkv, width, keys(g), first), stride, q, headSize, count));
+                dots(a, runs, i, e, keys(g), q);
                 k.attentionExp(e, m, i + 1, scale);
               }
-              k.headDot(dots, d, panelAt(runs, a.o, outWidth, head * headSize, i), headSize);
-              upTo(runs, i, (first, count) => k.panelDot(deltasAt + first * blockBytes, panelAt(runs, a.qkv, width, values(g), first), stride, d, headSize, count));
-              k.attentionDelta(e, deltasAt, e, deltasAt, r, dots, scale, (i + 1) * slabTokens);
-              upTo(runs, i, (first, count) => k.slabProduct(dQ, panelAt(runs, a.qkv, width, keys(g), first), stride, deltasAt + first * blockBytes, headSize, count, first > 0 ? 1 : 0));
+              k.headDot(headDots, d, out, headSize);
+              dots(a, runs, i, deltasAt, values(g), d);
+              k.attentionDelta(e, deltasAt, e, deltasAt, r, headDots, scale, (i + 1) * slabTokens);
+              weighted(a, runs, i, dQ, keys(g), deltasAt);
               k.turnBlocks(turnedAt, e, i + 1);
               k.turnBlocks(turnedDeltasAt, deltasAt, i + 1);
               for (let j = 0; j <= i; j++) {
