@@ -8,10 +8,10 @@
  * Not here: byte-lm and mlp, which follow from the data (data.ts); weights (job.ts).
  */
 import { join } from 'node:path';
-import { gpt, gptShape, InvalidConfig, llama, llamaShape, readModelConfig, type GptOptions, type LlamaOptions, type Model } from '../../index.js';
+import { CorruptFile, gpt, gptShape, InvalidConfig, llama, llamaShape, readModelConfig, type GptOptions, type LlamaOptions, type Model } from '../../index.js';
 import { publishedGpts, publishedLlamas, type OptionName, type Options } from '../options.js';
 import { outside, refuse } from './rules.js';
-import { folderOf, holds } from './tokenizer.js';
+import { folderOf, holds, standsAt } from './tokenizer.js';
 
 /** What gpt and llama are where nothing is given. */
 export interface TransformerSizes {
@@ -42,6 +42,7 @@ export const sourceOf = async (options: Options): Promise<Source | null> => {
     return fromConfig(options, config);
   }
   if (model === undefined && weights !== undefined) {
+    if ((await standsAt(weights)) === null) throw new CorruptFile({ what: 'no such file or folder', where: weights, hint: 'check the path' });
     const folder = await folderOf(weights);
     if (await holds(folder, configFile)) return fromConfig(options, join(folder, configFile));
     throw new InvalidConfig({ what: 'no model for the weights', where: weights, hint: 'name it with --config or --model' });

@@ -18,7 +18,8 @@ export interface TokenizerChoice {
   readonly isAssumed: boolean;
 }
 
-const standsAt = (path: string): Promise<'file' | 'folder' | null> => stat(path).then((found) => (found.isDirectory() ? 'folder' : 'file'), () => null);
+/** What a path is, or null where nothing stands. */
+export const standsAt = (path: string): Promise<'file' | 'folder' | null> => stat(path).then((found) => (found.isDirectory() ? 'folder' : 'file'), () => null);
 
 /** The folder that a path is, or that it lies in. */
 export const folderOf = async (path: string): Promise<string> => ((await standsAt(path)) === 'folder' ? path : dirname(path));

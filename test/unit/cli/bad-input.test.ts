@@ -162,6 +162,7 @@ const cases: readonly Case[] = [
   { args: 'generate --prompts nowhere', code: 1, says: /nowhere: option --prompts/ },
   { args: 'generate --prompts nothing.txt', code: 78, says: /--prompts: no prompt in the file/ },
   { args: 'generate --weights other.safetensors --prompt a', code: 78, says: /no model for the weights/ },
+  { args: 'generate --weights nowhere.safetensors --prompt a', code: 1, says: /nowhere.safetensors: no such file or folder.*check the path/ },
   { args: 'generate --weights other.safetensors --model byte-lm --prompt a', code: 78, says: /byte-lm generates no text/ },
   { args: 'generate --weights other.safetensors --model gpt --prompt a --temperature 0 --top-k 3', code: 78, says: /--top-k has no effect with --temperature 0/ },
   { args: 'generate --weights other.safetensors --model gpt --prompt a', code: 1, says: /other\.safetensors: tensor/ },
