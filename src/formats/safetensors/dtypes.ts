@@ -1,7 +1,7 @@
 /**
- * Element types of safetensors files: their sizes, and which of them hold weights.
+ * Element types of safetensors files: their sizes, and which of them hold weights or masks.
  *
- * Weights are read from F32, F16 and BF16. The others are listed, so that any file can be inspected, and refused as weights.
+ * Weights are read from F32, F16 and BF16; masks and the places of sparse weights stand in U8, U16 and U32. The others are listed, so that any file can be inspected, and refused as weights.
  * Not here: rounding (tensor/half.ts).
  */
 
@@ -16,9 +16,17 @@ export const dtypeBytes = {
 export type StoredDtype = keyof typeof dtypeBytes;
 /** The types that weights are read from and written in. */
 export type WeightDtype = 'F32' | 'F16' | 'BF16';
+/** The types that masks and places are written in, and their arrays. */
+export interface IntegerArrays {
+  readonly U8: Uint8Array;
+  readonly U16: Uint16Array;
+  readonly U32: Uint32Array;
+}
+export type IntegerDtype = keyof IntegerArrays;
 
 export const isStoredDtype = (value: unknown): value is StoredDtype => typeof value === 'string' && Object.hasOwn(dtypeBytes, value);
 export const isWeightDtype = (value: unknown): value is WeightDtype => value === 'F32' || value === 'F16' || value === 'BF16';
+export const isIntegerDtype = (value: unknown): value is IntegerDtype => value === 'U8' || value === 'U16' || value === 'U32';
 
 /** The product of sizes, or null beyond the exact integers. */
 export const elementsOf = (shape: readonly number[]): number | null => {

@@ -8,20 +8,20 @@
  */
 import { InvalidConfig } from '../../util/errors.js';
 import { roundUp } from '../../util/units.js';
-import { dtypeBytes, elementsOf, type WeightDtype } from './dtypes.js';
+import { dtypeBytes, elementsOf, type IntegerDtype, type WeightDtype } from './dtypes.js';
 import { headerBytesMax, lengthBytes, quoted } from './header.js';
 
 /** A tensor of a file to be written. */
 export interface PlannedTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly dtype: WeightDtype;
+  readonly dtype: WeightDtype | IntegerDtype;
 }
 
 export const bytesOfTensor = ({ shape, dtype }: PlannedTensor): number => (elementsOf(shape) ?? Infinity) * dtypeBytes[dtype];
 
-/** By alignment, descending, then by name as UTF-8: the reference's order of the three dtypes is their size, then BF16 before F16. */
-const rank: Readonly<Record<WeightDtype, number>> = { F32: 0, BF16: 1, F16: 2 };
+/** By alignment, descending, then by name as UTF-8: the reference's order of these dtypes is their size, then the one that it lists last. */
+const rank: Readonly<Record<PlannedTensor['dtype'], number>> = { F32: 0, U32: 1, BF16: 2, F16: 3, U16: 4, U8: 5 };
 export const inFileOrder = <T extends PlannedTensor>(tensors: readonly T[]): T[] =>
   tensors
     .map((tensor) => ({ tensor, name: Buffer.from(tensor.name) }))

@@ -3,7 +3,7 @@
  *
  *   openSafetensors('model.safetensors' | 'model.safetensors.index.json' | folder)
  *     ──▶ every header read and checked ──▶ tensors: name → dtype, shape, bytes, shard
- *     ──▶ read / readPart: weights as f32, streamed into the caller's array
+ *     ──▶ read / readPart: weights as f32, streamed into the caller's array; readBytes: any tensor as it stands
  *
  * Opening reads headers only; nothing keeps a tensor. Not here: which tensor is which parameter of a model.
  */
@@ -14,7 +14,7 @@ import { kindOf } from '../files.js';
 import { isWeightDtype } from './dtypes.js';
 import { quoted, type HeaderTensor } from './header.js';
 import { indexEnding, readShardIndex } from './shard-index.js';
-import { openShard, readElements, type Shard } from './shard.js';
+import { openShard, readElements, readTensorBytes, type Shard } from './shard.js';
 
 /** A tensor of a checkpoint. */
 export interface StoredTensor extends HeaderTensor {
@@ -35,6 +35,8 @@ export interface SafetensorsFile extends AsyncDisposable {
   read(name: string, into: Float32Array): Promise<void>;
   /** into (n) ← n elements of the flat tensor from `firstElement` on, as f32. @throws InvalidConfig, CorruptFile */
   readPart(name: string, firstElement: number, into: Float32Array): Promise<void>;
+  /** into (all bytes) ← the data of a tensor of any type, as it stands. @throws InvalidConfig, CorruptFile */
+  readBytes(name: string, into: Uint8Array): Promise<void>;
   /** Closes the files. Closing twice is closing once. */
   close(): Promise<void>;
 }
@@ -124,15 +126,19 @@ class Checkpoint implements SafetensorsFile {
   }
 
   async readPart(name: string, firstElement: number, into: Float32Array): Promise<void> {
-    const tensor = this.#find(name);
+    const tensor = this.#find(name), shard = this.#shardOf(tensor);
     const { dtype, elements } = tensor;
-    const shard = this.#open.get(tensor.shard);
-    if (shard === undefined || this.#closed !== null) throw new InvalidConfig({ what: 'the checkpoint is closed', where: this.path, hint: 'open it again' });
     if (!isWeightDtype(dtype)) throw new InvalidConfig({ what: `tensor ${quoted(name)}: not a type that weights are read from`, where: shard.path, value: dtype, limit: 'F32, F16 or BF16', hint: 'convert the checkpoint' });
     if (!Number.isSafeInteger(firstElement) || firstElement < 0 || firstElement + into.length > elements) {
       throw new InvalidConfig({ what: `tensor ${quoted(name)}: a part outside its elements`, where: this.path, value: `${firstElement} and ${into.length} more`, limit: elements });
     }
     return readElements(shard, { ...tensor, dtype }, firstElement, into);
+  }
+
+  async readBytes(name: string, into: Uint8Array): Promise<void> {
+    const tensor = this.#find(name);
+    if (into.length !== tensor.bytes) throw new InvalidConfig({ what: `tensor ${quoted(name)}: room for another number of bytes`, where: this.path, value: into.length, limit: tensor.bytes });
+    return readTensorBytes(this.#shardOf(tensor), tensor, into);
   }
 
   close(): Promise<void> {
@@ -142,6 +148,12 @@ class Checkpoint implements SafetensorsFile {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #shardOf(tensor: StoredTensor): Shard {
+    const shard = this.#open.get(tensor.shard);
+    if (shard === undefined || this.#closed !== null) throw new InvalidConfig({ what: 'the checkpoint is closed', where: this.path, hint: 'open it again' });
+    return shard;
   }
 
   #find(name: string): StoredTensor {

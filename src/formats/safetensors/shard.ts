@@ -57,6 +57,9 @@ export const openShard = async (path: string): Promise<Shard> => {
   }
 };
 
+/** into (all bytes of the tensor) ← its data as it stands. */
+export const readTensorBytes = (shard: Shard, tensor: HeaderTensor, into: Uint8Array): Promise<void> => readExactly(shard.handle, into, shard.dataStart + tensor.begin, shard.path);
+
 /** into (n) ← elements first … first+n of a tensor that holds weights, as f32. Both ends were checked by the caller. */
 export const readElements = async (shard: Shard, tensor: HeaderTensor & { readonly dtype: WeightDtype }, first: number, into: Float32Array): Promise<void> => {
   const size = dtypeBytes[tensor.dtype];
