@@ -51,7 +51,7 @@ export const generate = async (options: Options, signal: AbortSignal): Promise<n
   // Nothing is dropped where nothing learns.
   const { model, tokenizer: choice } = await setUpTransformer(source.kind === 'config' ? { ...options, dropout: 'off' } : options, source, { layers: 4, heads: 4, dim: 128, context: 128 });
   checkAssumed(choice, model);
-  const weights = await readCheckpoint(model, options.weights);
+  const { weights } = await readCheckpoint(model, options.weights);
   signal.throwIfAborted();
 
   const isJson = options.json === true, isTerminal = process.stdout.isTTY === true, [first = ''] = prompts;

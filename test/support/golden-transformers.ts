@@ -86,7 +86,7 @@ export const loadTransformer = async (name: 'gpt2' | 'llama'): Promise<GoldenTra
   const batches = file.batches.map((batch): Batch => ({ inputs: Int32Array.from(batch.flatMap((ids) => ids.slice(0, -1))), labels: Int32Array.from(batch.flatMap((ids) => ids.slice(1))) }));
   const samplesPerBatch = file.ids.length, length = model.tokensPerSample;
   return {
-    folder, model, parameters: await readCheckpoint(model, folder),
+    folder, model, parameters: (await readCheckpoint(model, folder)).weights,
     batch: { inputs: Int32Array.from(file.ids.flat()), labels: Int32Array.from(file.labels.flat()) },
     loss: file.loss,
     value: (kind, of) => {

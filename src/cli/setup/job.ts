@@ -87,7 +87,7 @@ export const setUp = async (options: Options, defaults: Defaults): Promise<Job> 
       ...(clipNorm === undefined ? {} : { clipNorm }),
       ...(recompute === undefined ? {} : { recompute }),
       ...(evaluation === null ? {} : { evaluation }),
-      ...(weights === undefined ? {} : { weights: await readCheckpoint(model, weights) }),
+      ...(weights === undefined ? {} : { weights: (await readCheckpoint(model, weights)).weights }),
     },
     data: data.about,
     entropy: data.entropy,

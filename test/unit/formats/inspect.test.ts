@@ -15,15 +15,16 @@ before(async () => {
 after(() => rm(root, { recursive: true }));
 
 const zeros = (name: string, ...shape: number[]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
+const ones = (name: string, ...shape: number[]) => ({ ...zeros(name, ...shape), data: zeros(name, ...shape).data.fill(1) });
 
 describe('inspectCheckpoint', () => {
   test('rows, totals and metadata of one file', async () => {
     const path = join(root, 'one.safetensors');
-    await writeSafetensors(path, [zeros('wte.weight', 50, 32), zeros('b', 32), zeros('a\u001b[2J\u202e\n')], { dtype: 'BF16', metadata: { format: 'pt' } });
+    await writeSafetensors(path, [ones('wte.weight', 50, 32), zeros('b', 32), zeros('a\u001b[2J\u202e\n')], { dtype: 'BF16', metadata: { format: 'pt' } });
     const inspection = await inspectCheckpoint(path);
     assert.equal(inspection.path, path);
-    assert.deepEqual(inspection.rows.at(-1), { name: 'wte.weight', dtype: 'BF16', shape: [50, 32], elements: 1600, bytes: 3200, shard: 'one.safetensors' });
-    assert.deepEqual({ ...inspection.totals, fileBytes: 0 }, { tensors: 3, elements: 1633, bytes: 3266, fileBytes: 0, shards: 1 });
+    assert.deepEqual(inspection.rows.at(-1), { name: 'wte.weight', dtype: 'BF16', shape: [50, 32], elements: 1600, bytes: 3200, shard: 'one.safetensors', zeros: 0 });
+    assert.deepEqual({ ...inspection.totals, fileBytes: 0 }, { tensors: 3, elements: 1633, bytes: 3266, fileBytes: 0, shards: 1, sparseSize: 0, sparseStored: 0, matrixElements: 1600, matrixZeros: 0 });
     assert.ok(inspection.totals.fileBytes > 3266);
     assert.deepEqual(inspection.metadata, { format: 'pt' });
     assert.equal(

@@ -29,7 +29,7 @@ for (const family of ['gpt2', 'llama'] as const) {
       for (const [dtype, name] of [['F32', 'float32'], ['F16', 'float16'], ['BF16', 'bfloat16']] as const) {
         await writeCheckpoint(model, weights, at, { dtype });
         const theirs = run(python ?? '', [join(projectRoot(), 'test', 'support', 'torch_loss.py'), join(projectRoot(), 'test', 'golden'), family, at]);
-        const ours = referenceForward(model, (await readCheckpoint(model, at)).map(({ data }) => data), batch).loss.value[0] ?? NaN;
+        const ours = referenceForward(model, (await readCheckpoint(model, at)).weights.map(({ data }) => data), batch).loss.value[0] ?? NaN;
         assert.deepEqual([theirs.types, theirs.dtype], [[dtype], name]);
         // Both in f64, on the same bits.
         assert.ok(Math.abs(theirs.loss - ours) < 1e-13 * ours, `${dtype}: ${ours} and torch ${theirs.loss}`);

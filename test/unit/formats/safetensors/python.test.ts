@@ -5,14 +5,20 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { writeCheckpoint } from '../../../../src/formats/hugging-face/checkpoint.js';
 import { openSafetensors } from '../../../../src/formats/safetensors/open.js';
 import { writeSafetensors } from '../../../../src/formats/safetensors/write.js';
+import { exactBits, masksOf, sparseModels, sparseWeights } from '../sparse-cases.js';
+import { naiveRead } from './bytes.js';
 
-/** Usage: read FILE prints names, dtypes, shapes and values; write FILE packs what stdin describes. Values of BF16 are cut floats. */
+/**
+ * Usage: read FILE prints names, dtypes, shapes and values; write FILE packs what stdin describes; masks WEIGHTS FILE prints the masks of a dense checkpoint; expand FILE the sparse weights of
+ * a compact one. Values of BF16 are cut floats.
+ */
 const script = `
 import json, struct, sys
 
-CODE = {'F32': ('f', 4), 'F16': ('e', 2), 'BF16': ('H', 2)}
+CODE = {'F32': ('f', 4), 'F16': ('e', 2), 'BF16': ('H', 2), 'U8': ('B', 1), 'U16': ('H', 2), 'U32': ('I', 4)}
 
 def read(path):
     raw = open(path, 'rb').read()
@@ -32,7 +38,7 @@ def read(path):
     return {'metadata': metadata, 'tensors': out}
 
 def write(path, content):
-    order = {'F32': 0, 'BF16': 1, 'F16': 2}
+    order = {'F32': 0, 'U32': 1, 'BF16': 2, 'F16': 3, 'U16': 4, 'U8': 5}
     header, data = {}, b''
     if content['metadata']:
         header['__metadata__'] = content['metadata']
@@ -47,8 +53,43 @@ def write(path, content):
     text += b' ' * (-len(text) % 8)
     open(path, 'wb').write(struct.pack('<Q', len(text)) + text + data)
 
+def stored(bits, size):
+    return [bits[i // 8] >> (i % 8) & 1 for i in range(size)]
+
+def masks(weights, path):
+    # A Conv1D of GPT-2 lies as the masks do: inputs by outputs.
+    values = {t['name']: t['values'] for t in read(weights)['tensors']}
+    out = {}
+    found = read(path)
+    shapes = json.loads(found['metadata']['shapes'])
+    for t in found['tensors']:
+        rows, columns = shapes[t['name']]
+        mask = stored(t['values'], rows * columns)
+        weight = values['transformer.' + t['name']]
+        assert len(weight) == rows * columns and all(one or w == 0 for one, w in zip(mask, weight))
+        out[t['name']] = mask
+    return out
+
+def expand(path):
+    found = read(path)
+    parts = {t['name']: t['values'] for t in found['tensors']}
+    out = {}
+    for name, (rows, columns) in json.loads(found['metadata']['shapes']).items():
+        dense, mask = [0.0] * (rows * columns), [0] * (rows * columns)
+        starts = parts[name + '.row_starts']
+        for row in range(rows):
+            for k in range(starts[row], starts[row + 1]):
+                at = row * columns + parts[name + '.columns'][k]
+                dense[at], mask[at] = parts[name + '.values'][k], 1
+        out[name] = {'dense': dense, 'mask': mask}
+    return out
+
 if sys.argv[1] == 'read':
     print(json.dumps(read(sys.argv[2])))
+elif sys.argv[1] == 'masks':
+    print(json.dumps(masks(sys.argv[2], sys.argv[3])))
+elif sys.argv[1] == 'expand':
+    print(json.dumps(expand(sys.argv[2])))
 else:
     write(sys.argv[2], json.loads(sys.stdin.buffer.read().decode('utf-8')))
 `;
@@ -89,6 +130,27 @@ describe('another implementation', { skip }, () => {
       assert.deepEqual(await readFile(theirs), await readFile(ours));
     });
   }
+
+  test('tells stored zeros from absent weights in both layouts of a sparse checkpoint, and writes the same bytes', async () => {
+    const net = sparseModels.gpt, masks = masksOf(net, (i) => [0, 0.3, 1, 0.7][i] ?? null), weights = sparseWeights(net, masks, exactBits);
+    const whole = new Map(masks.map(({ name, mask }) => [name, [...mask]])), names = masks.map(({ name }) => name);
+    for (const dtype of ['F32', 'F16', 'BF16'] as const) {
+      const dense = join(root, `dense-${dtype}.safetensors`), compact = join(root, `compact-${dtype}.safetensors`), theirs = join(root, 'theirs.safetensors');
+      await writeCheckpoint(net, weights, dense, { masks, dtype });
+      await writeCheckpoint(net, weights, compact, { masks, dtype, layout: 'compact' });
+      const found = JSON.parse(run(['masks', dense, dense.replace('.safetensors', '.sparsity.safetensors')])) as Record<string, number[]>;
+      assert.deepEqual(new Map(Object.entries(found).toSorted()), new Map([...whole].toSorted()));
+      const expanded = JSON.parse(run(['expand', compact])) as Record<string, { readonly dense: number[]; readonly mask: number[] }>;
+      assert.deepEqual(Object.keys(expanded), names);
+      for (const name of names) assert.deepEqual([expanded[name]?.mask, expanded[name]?.dense.map((value) => value + 0)], [whole.get(name), [...weights.find((tensor) => tensor.name === name)?.data ?? []].map((value) => value + 0)]);
+      run(['write', theirs], run(['read', compact]));
+      const [a, b] = await Promise.all([readFile(theirs), readFile(compact)]);
+      // Order of metadata aside, which is theirs to choose.
+      const data = (bytes: Buffer): Buffer => bytes.subarray(8 + Number(bytes.readBigUInt64LE()));
+      assert.deepEqual(data(a), data(b));
+      assert.deepEqual([...(naiveRead(a)?.keys() ?? [])], [...(naiveRead(b)?.keys() ?? [])]);
+    }
+  });
 
   test('writes a file of several dtypes, which we read', async () => {
     const path = join(root, 'mixed.safetensors');
