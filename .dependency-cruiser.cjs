@@ -1,12 +1,14 @@
 /**
  * Who may import whom. Each rule states its reason as its comment; ARCHITECTURE.md tells the same as a story.
- * Ranks: 0 util · 1 spec tensor trace · 2 actor stream kernels sparsity model · 3 compiler reference formats ·
- * 4 cluster timing · 5 report emulator · 6 testing index.ts · 7 cli. A folder imports itself and lower ranks.
+ * Ranks: 0 util · 1 spec tensor trace · 2 actor stream kernels model · 3 sparsity · 4 compiler reference formats ·
+ * 5 cluster timing · 6 report emulator · 7 testing index.ts · 8 cli. A folder imports itself and lower ranks.
+ * sparsity/ stands above model/, whose plain descriptions of sparsity it resolves against a model.
  */
 const ranks = [
   ['util'],
   ['spec', 'tensor', 'trace'],
-  ['actor', 'stream', 'kernels', 'sparsity', 'model'],
+  ['actor', 'stream', 'kernels', 'model'],
+  ['sparsity'],
   ['compiler', 'reference', 'formats'],
   ['cluster', 'timing'],
   ['report', 'emulator'],
