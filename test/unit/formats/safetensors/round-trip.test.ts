@@ -141,6 +141,34 @@ describe('the layout is the reference implementation\'s', () => {
   });
 });
 
+describe('whole numbers', () => {
+  test('of three widths stand as they are beside weights of any type, cut or whole', () =>
+    fc.assert(
+      fc.asyncProperty(fc.constantFrom(...dtypes), fc.array(fc.nat(255)), fc.array(fc.nat(65_535)), fc.array(fc.nat(4_294_967_295)), fc.option(fc.integer({ min: 1, max: 64 })), async (dtype, u8, u16, u32, shardBytesMax) => {
+        const path = join(await folder(), 'model.safetensors');
+        const integers = [{ name: 'a', dtype: 'U8', data: Uint8Array.from(u8) }, { name: 'b', dtype: 'U16', data: Uint16Array.from(u16) }, { name: 'c', dtype: 'U32', data: Uint32Array.from(u32) }] as const;
+        const tensors = integers.map((tensor) => ({ ...tensor, shape: [tensor.data.length] }));
+        const written = await writeSafetensors(path, [...tensors, { name: 'w', shape: [2], data: Float32Array.of(1, -2) }], { dtype, ...(shardBytesMax === null ? {} : { shardBytesMax }) });
+        await using file = await openSafetensors(written.path);
+        assert.equal(file.tensors.get('w')?.dtype, dtype);
+        for (const { name, dtype: width, data } of tensors) {
+          const bytes = new Uint8Array(data.byteLength);
+          await file.readBytes(name, bytes);
+          assert.deepEqual([file.tensors.get(name)?.dtype, bytes], [width, new Uint8Array(data.buffer)]);
+          await assert.rejects(file.readBytes(name, new Uint8Array(data.byteLength + 1)), InvalidConfig);
+        }
+        for (const shard of written.files) assert.ok(naiveRead(await readFile(shard)) !== null);
+      }),
+      { seed: 403, numRuns: 40 },
+    ));
+
+  test('of another width or number than their shape are refused', async () => {
+    const path = join(await folder(), 'x.safetensors');
+    for (const data of [new Uint8Array(4), new Uint16Array(2), new Uint32Array(1)]) await assert.rejects(writeSafetensors(path, [{ name: 'a', shape: [4], dtype: 'U16', data }]), /another length or width/);
+    assert.deepEqual(await readdir(dirname(path)), []);
+  });
+});
+
 describe('what cannot be written or read is refused', () => {
   const one = (name: string, value = 1): TensorToWrite => ({ name, shape: [1], data: Float32Array.of(value) });
   const refusals: readonly (readonly [string, readonly TensorToWrite[], Parameters<typeof writeSafetensors>[2]])[] = [
@@ -165,6 +193,16 @@ describe('what cannot be written or read is refused', () => {
       assert.equal(await readFile(path, 'utf8'), 'before');
     });
   }
+
+  test('several files: where one cannot be written, all stay as they were', async () => {
+    const path = join(await folder(), 'model.safetensors'), options = { shardBytesMax: 2, dtype: 'F16' } as const;
+    const { files } = await writeSafetensors(path, [one('a'), one('b')], options);
+    const contents = async (): Promise<string[]> => Promise.all((await readdir(dirname(path))).toSorted().map((name) => readFile(join(dirname(path), name), 'latin1')));
+    const before_ = await contents();
+    assert.deepEqual([files.length, before_.length], [2, 3]);
+    await assert.rejects(writeSafetensors(path, [one('a', 2), one('b', 65_520)], options), /too large for F16/);
+    assert.deepEqual(await contents(), before_);
+  });
 
   test('infinities and NaNs are values like others', async () => {
     const path = join(await folder(), 'x.safetensors');
