@@ -50,14 +50,13 @@ export interface StructureSizes {
   readonly deltaStarts: number;
 }
 
-/** An element that is there. */
-const at = (array: Uint8Array | Uint32Array, index: number): number => array[index] as number;
+const last = (array: Uint32Array): number => array[array.length - 1] as number;
 /** Values that share an index. */
 const lanesOf = (pattern: MaskPattern): number => (pattern === 'blocks' ? 4 : 1);
 /** Where each block's starts begin, and their number. */
 const startsOfBlocks = (chunks: number, blocks: readonly BlockRun[], lanes: number): Uint32Array => {
   const startsOf = new Uint32Array(blocks.length + 1);
-  for (const [b, { count }] of blocks.entries()) startsOf[b + 1] = at(startsOf, b) + chunks * (count / lanes) + 1;
+  for (const [b, { count }] of blocks.entries()) startsOf[b + 1] = (startsOf[b] as number) + chunks * (count / lanes) + 1;
   return startsOf;
 };
 const checkBlocks = (blocks: readonly BlockRun[], results: number, lanes: number): void => {
@@ -75,10 +74,10 @@ export const structureSizes = (inputs: number, outputs: number, pattern: MaskPat
   return {
     positions: storedMax,
     forwardIndices: ceilDiv(storedMax, lanes),
-    forwardStarts: startsOfBlocks(ceilDiv(inputs, chunkFeatures), forwardBlocks, lanes).at(-1) as number,
+    forwardStarts: last(startsOfBlocks(ceilDiv(inputs, chunkFeatures), forwardBlocks, lanes)),
     deltaOrder: delta,
     deltaIndices: delta,
-    deltaStarts: startsOfBlocks(ceilDiv(outputs, chunkFeatures), deltaBlocks, 1).at(-1) as number,
+    deltaStarts: last(startsOfBlocks(ceilDiv(outputs, chunkFeatures), deltaBlocks, 1)),
   };
 };
 
@@ -87,15 +86,15 @@ const countForward = (mask: Uint8Array, inputs: number, outputs: number, { first
   const results = count / lanes;
   for (let i = 0; i < inputs; i++) {
     const row = i * outputs + first, base = Math.floor(i / chunkFeatures) * results;
-    for (let r = 0; r < results; r++) counts[base + r] = at(counts, base + r) + at(mask, row + r * lanes);
+    for (let r = 0; r < results; r++) counts[base + r] = (counts[base + r] as number) + (mask[row + r * lanes] as number);
   }
 };
 
-/** Turns counts into first places from `first` on; the last word becomes the place behind all. */
-const startsFrom = (counts: Uint32Array, first: number): number => {
-  let place = first;
+/** Turns counts into first places; the last word becomes the number of entries. */
+const startsFrom = (counts: Uint32Array): number => {
+  let place = 0;
   for (let i = 0; i < counts.length; i++) {
-    const count = at(counts, i);
+    const count = counts[i] as number;
     counts[i] = place;
     place += count;
   }
@@ -103,42 +102,17 @@ const startsFrom = (counts: Uint32Array, first: number): number => {
 };
 
 /**
- * The structure of a mask.
- *
- * @param mask 1 for every stored position, by dense index input · outputs + output; with pattern 'blocks' the same for all four outputs of a group
- * @param deltaBlocks none for a layer without a delta pass
+ * Puts the positions of one forward block, and the offsets of their inputs, at their places. No branch depends on the mask, whose bits no processor foresees: what is absent
+ * goes to the place behind all.
  */
-export const structureOf = (mask: Uint8Array, inputs: number, outputs: number, pattern: MaskPattern, forwardBlocks: readonly BlockRun[], deltaBlocks: readonly BlockRun[]): StreamStructure => {
-  const lanes = lanesOf(pattern);
-  assert(mask.length === inputs * outputs, 'a mask has one byte for each position');
-  checkBlocks(forwardBlocks, outputs, lanes);
-  if (deltaBlocks.length > 0) checkBlocks(deltaBlocks, inputs, 1);
-  const chunks = ceilDiv(inputs, chunkFeatures);
-  const startsOf = startsOfBlocks(chunks, forwardBlocks, lanes), starts = new Uint32Array(startsOf.at(-1) as number), firstOf = new Uint32Array(forwardBlocks.length + 1);
-  for (const [b, block] of forwardBlocks.entries()) {
-    const own = starts.subarray(at(startsOf, b), at(startsOf, b + 1));
-    countForward(mask, inputs, outputs, block, lanes, own);
-    firstOf[b + 1] = at(firstOf, b) + startsFrom(own, 0) * lanes;
-  }
-  const stored = firstOf.at(-1) as number;
-  const positions = new Uint32Array(stored), indices = new Uint16Array(stored / lanes);
-  for (const [b, block] of forwardBlocks.entries()) {
-    placeForward(mask, inputs, outputs, block, lanes, starts.subarray(at(startsOf, b), at(startsOf, b + 1)), positions.subarray(at(firstOf, b), at(firstOf, b + 1)), indices.subarray(at(firstOf, b) / lanes, at(firstOf, b + 1) / lanes));
-  }
-  const forward = { indices, starts, firstOf, startsOf };
-  return { stored, positions, forward, delta: deltaOf(mask, inputs, outputs, lanes, forwardBlocks, forward, deltaBlocks, stored) };
-};
-
-/** Puts the positions of one forward block, and the offsets of their inputs, at their places. */
-const placeForward = (mask: Uint8Array, inputs: number, outputs: number, { first, count }: BlockRun, lanes: number, starts: Uint32Array, positions: Uint32Array, indices: Uint16Array): void => {
-  const results = count / lanes, next = new Uint32Array(results);
+const placeForward = (mask: Uint8Array, inputs: number, outputs: number, { first, count }: BlockRun, lanes: number, starts: Uint32Array, origin: number, positions: Uint32Array, indices: Uint16Array): void => {
+  const results = count / lanes, next = new Int32Array(results), behind = indices.length - 1;
   for (let i = 0; i < inputs; i++) {
-    if (i % chunkFeatures === 0) next.set(starts.subarray((i / chunkFeatures) * results, (i / chunkFeatures + 1) * results));
+    if (i % chunkFeatures === 0) for (let r = 0; r < results; r++) next[r] = origin + (starts[(i / chunkFeatures) * results + r] as number);
     const row = i * outputs + first, offset = (i % chunkFeatures) * panelRowBytes;
     for (let r = 0; r < results; r++) {
-      if (mask[row + r * lanes] === 0) continue;
-      const entry = at(next, r);
-      next[r] = entry + 1;
+      const stored = mask[row + r * lanes] as number, place = next[r] as number, entry = (behind + Math.imul(place - behind, stored)) | 0;
+      next[r] = place + stored;
       indices[entry] = offset;
       if (lanes === 1) positions[entry] = row + r;
       else for (let lane = 0; lane < lanes; lane++) positions[entry * lanes + lane] = row + r * lanes + lane;
@@ -146,11 +120,22 @@ const placeForward = (mask: Uint8Array, inputs: number, outputs: number, { first
   }
 };
 
+/** Sets `next` of all outputs to their first places in a chunk of inputs. */
+const firstPlaces = (blocks: readonly BlockRun[], { starts, startsOf, firstOf }: StoredForm, lanes: number, chunk: number, low: number, high: number, next: Int32Array): void => {
+  for (const [b, { first, count }] of blocks.entries()) {
+    for (let o = Math.max(low, first); o < Math.min(high, first + count); o++) {
+      const lane = (o - first) % lanes, result = (o - first - lane) / lanes;
+      next[o] = (firstOf[b] as number) + (starts[(startsOf[b] as number) + chunk * (count / lanes) + result] as number) * lanes + lane;
+    }
+  }
+};
+
 /** The delta form. In delta order an output's inputs ascend as they do in forward order, so that a counter for each output finds the places. */
-const deltaOf = (mask: Uint8Array, inputs: number, outputs: number, lanes: number, forwardBlocks: readonly BlockRun[], forward: StoredForm, deltaBlocks: readonly BlockRun[], stored: number): StreamStructure['delta'] => {
+const deltaOf = (mask: Uint8Array, outputs: number, lanes: number, forwardBlocks: readonly BlockRun[], forward: StoredForm, deltaBlocks: readonly BlockRun[], stored: number): StreamStructure['delta'] => {
   const chunks = ceilDiv(outputs, chunkFeatures), entries = deltaBlocks.length === 0 ? 0 : stored;
-  const startsOf = startsOfBlocks(chunks, deltaBlocks, 1), starts = new Uint32Array(startsOf.at(-1) as number), firstOf = new Uint32Array(deltaBlocks.length + 1);
-  const order = new Uint32Array(entries), indices = new Uint16Array(entries), next = new Uint32Array(outputs);
+  const startsOf = startsOfBlocks(chunks, deltaBlocks, 1), starts = new Uint32Array(last(startsOf)), firstOf = new Uint32Array(deltaBlocks.length + 1);
+  // One more: an absent position writes where the next stored one will.
+  const order = new Uint32Array(entries + 1), indices = new Uint16Array(entries + 1), next = new Int32Array(outputs);
   let entry = 0;
   for (const [b, { first, count }] of deltaBlocks.entries()) {
     const origin = entry;
@@ -158,30 +143,43 @@ const deltaOf = (mask: Uint8Array, inputs: number, outputs: number, lanes: numbe
       const low = chunk * chunkFeatures, high = Math.min(outputs, low + chunkFeatures);
       for (let i = first; i < first + count; i++) {
         if (i % chunkFeatures === 0) firstPlaces(forwardBlocks, forward, lanes, i / chunkFeatures, low, high, next);
-        starts[at(startsOf, b) + chunk * count + i - first] = entry - origin;
+        starts[(startsOf[b] as number) + chunk * count + i - first] = entry - origin;
         const row = i * outputs;
         for (let o = low; o < high; o++) {
-          if (mask[row + o] === 0) continue;
-          const place = at(next, o);
-          next[o] = place + lanes;
+          const place = next[o] as number, one = mask[row + o] as number;
           order[entry] = place;
           indices[entry] = (o - low) * panelRowBytes;
-          entry++;
+          next[o] = place + Math.imul(one, lanes);
+          entry += one;
         }
       }
     }
-    starts[at(startsOf, b + 1) - 1] = entry - origin;
+    starts[(startsOf[b + 1] as number) - 1] = entry - origin;
     firstOf[b + 1] = entry;
   }
-  return { order, indices, starts, firstOf, startsOf };
+  return { order: order.subarray(0, entries), indices: indices.subarray(0, entries), starts, firstOf, startsOf };
 };
 
-/** Sets `next` of the outputs from `low` to `high` to their first places in a chunk of inputs. */
-const firstPlaces = (blocks: readonly BlockRun[], { starts, startsOf, firstOf }: StoredForm, lanes: number, chunk: number, low: number, high: number, next: Uint32Array): void => {
-  for (const [b, { first, count }] of blocks.entries()) {
-    for (let o = Math.max(low, first); o < Math.min(high, first + count); o++) {
-      const lane = (o - first) % lanes, result = (o - first - lane) / lanes;
-      next[o] = at(firstOf, b) + at(starts, at(startsOf, b) + chunk * (count / lanes) + result) * lanes + lane;
-    }
+/**
+ * The structure of a mask.
+ *
+ * @param mask 1 or 0 for every position, by dense index input · outputs + output; with pattern 'blocks' the same for all four outputs of a group
+ * @param deltaBlocks none for a layer without a delta pass
+ */
+export const structureOf = (mask: Uint8Array, inputs: number, outputs: number, pattern: MaskPattern, forwardBlocks: readonly BlockRun[], deltaBlocks: readonly BlockRun[]): StreamStructure => {
+  const lanes = lanesOf(pattern);
+  assert(mask.length === inputs * outputs, 'a mask has one byte for each position');
+  checkBlocks(forwardBlocks, outputs, lanes);
+  if (deltaBlocks.length > 0) checkBlocks(deltaBlocks, inputs, 1);
+  const startsOf = startsOfBlocks(ceilDiv(inputs, chunkFeatures), forwardBlocks, lanes), starts = new Uint32Array(last(startsOf)), firstOf = new Uint32Array(forwardBlocks.length + 1);
+  const startsIn = (b: number): Uint32Array => starts.subarray(startsOf[b], startsOf[b + 1]);
+  for (const [b, block] of forwardBlocks.entries()) {
+    countForward(mask, inputs, outputs, block, lanes, startsIn(b));
+    firstOf[b + 1] = (firstOf[b] as number) + startsFrom(startsIn(b)) * lanes;
   }
+  const stored = last(firstOf), entries = stored / lanes;
+  const positions = new Uint32Array(stored + lanes), indices = new Uint16Array(entries + 1);
+  for (const [b, block] of forwardBlocks.entries()) placeForward(mask, inputs, outputs, block, lanes, startsIn(b), (firstOf[b] as number) / lanes, positions, indices);
+  const forward = { indices: indices.subarray(0, entries), starts, firstOf, startsOf };
+  return { stored, positions: positions.subarray(0, stored), forward, delta: deltaOf(mask, outputs, lanes, forwardBlocks, forward, deltaBlocks, stored) };
 };
