@@ -6,15 +6,18 @@ const data = ['data', 'field', 'images', 'labels'] as const satisfies readonly O
 const training = [
   'batchSize', 'microBatchSize', 'optimizer', 'learningRate', 'momentum', 'nesterov', 'weightDecay', 'clipNorm', 'schedule', 'warmupSteps', 'steps', 'recompute', 'seed',
 ] as const satisfies readonly OptionName[];
+const sparsity = ['sparsity', 'sparsityAlgorithm', 'sparsityInit', 'sparsityPattern', 'sparsityUpdateEvery'] as const satisfies readonly OptionName[];
+const saving = ['save', 'dtype', 'sparseLayout'] as const satisfies readonly OptionName[];
 const evaluation = ['evaluationSplit', 'evaluateEvery', 'evaluationBatches', 'patience'] as const satisfies readonly OptionName[];
 const shape = ['numCsx', 'rows', 'cols'] as const satisfies readonly OptionName[];
 const host = ['threads', 'dispatcher', 'kernels'] as const satisfies readonly OptionName[];
 const sampling = ['maxTokens', 'temperature', 'topK', 'topP'] as const satisfies readonly OptionName[];
 
 export const commandOptions = {
-  train: [...data, ...model, ...training, 'gradAccumSteps', ...evaluation, 'save', 'dtype', ...shape, ...host, 'json'],
-  verify: [...data, ...model, ...training, ...shape, 'json'],
+  train: [...data, ...model, ...training, 'gradAccumSteps', ...sparsity, ...evaluation, ...saving, ...shape, ...host, 'json'],
+  verify: [...data, ...model, ...training, ...sparsity, ...shape, 'json'],
   generate: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'prompt', 'prompts', ...sampling, 'seed', ...shape, ...host, 'json'],
+  prune: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'sparsity', 'sparsityInit', 'sparsityPattern', 'seed', ...saving, 'json'],
   inspect: ['json'],
   demo: ['layers', 'heads', 'dim', 'context', 'batchSize', 'microBatchSize', 'learningRate', 'steps', ...sampling, 'seed', ...shape, 'threads', 'json'],
 } as const satisfies Record<string, readonly OptionName[]>;

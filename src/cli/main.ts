@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `waferstream train | generate | inspect | verify | demo`. A user of the public door, like any other.
+ * The command line: `waferstream train | generate | prune | inspect | verify | demo`. A user of the public door, like any other.
  *
  *   arguments ─▶ commands.ts, options.ts ─▶ setup/ (data, model, optimizer) ─▶ train.ts · generate.ts · … ─▶ exit.ts (one line, one code)
  *
@@ -17,6 +17,7 @@ import { generate } from './generate.js';
 import { inspect } from './inspect.js';
 import { addOptions, parseOptions, type Options } from './options.js';
 import { packageRoot } from './package-root.js';
+import { prune } from './prune.js';
 import { train } from './train.js';
 import { verify } from './verify.js';
 
@@ -50,7 +51,8 @@ const run = async (argv: readonly string[], signal: AbortSignal): Promise<number
   };
   add('train', 'train a transformer or a byte model on text, or a classifier on IDX files', train);
   add('generate', 'go on from prompts with the weights of a checkpoint', generate);
-  add('inspect', 'the tensors of a checkpoint: names, types, shapes, sizes', (options, _, file) => inspect(options, file));
+  add('prune', 'makes the weights of a checkpoint sparse in one go, without training', prune);
+  add('inspect', 'the tensors of a checkpoint: names, types, shapes, sizes, sparsity', (options, _, file) => inspect(options, file));
   add('verify', 'the same short run on many shapes and on the reference: same bits, or the first difference', verify);
   add('demo', 'about a minute: a small GPT learns the sources and documents of waferstream itself and writes some; proof of the same bits', demo);
   try {

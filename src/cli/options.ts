@@ -5,7 +5,7 @@
  */
 import type { Command, OptionValues } from 'commander';
 import * as v from 'valibot';
-import { gptShapes, InvalidConfig, llamaShapes } from '../index.js';
+import { gptShapes, InvalidConfig, llamaShapes, type MaskPattern } from '../index.js';
 
 const whole = (low: number, high: number) =>
   v.pipe(v.string(), v.check((text) => /^\d{1,16}$/.test(text) && Number(text) >= low && Number(text) <= high, `a whole number from ${low} to ${high}`), v.transform(Number));
@@ -21,6 +21,26 @@ const threads = v.union([v.literal('auto'), whole(1, 256)], 'auto, or a whole nu
 
 const size = whole(1, 2 ** 20);
 const count = whole(1, 2 ** 30);
+/** A number that is out of range is a wrong number, not the path of a config. */
+const sparsityLimit = 'a number from 0 to below 1, the path of a sparsity config, kept or off';
+const isNumberLike = (text: string): boolean => !Number.isNaN(Number(text)) || /^[+-]?nan$/i.test(text);
+const sparsityChoice = v.union([
+  number((value) => value >= 0 && value < 1, sparsityLimit),
+  v.pipe(v.string(), v.check((text) => !isNumberLike(text), sparsityLimit)),
+], sparsityLimit);
+const patternLimit = 'unstructured, 4x1, or N:M with N below M, such as 2:4';
+/** As the library names them: 4x1 are blocks. */
+const pattern = v.pipe(
+  v.string(),
+  v.check((text) => {
+    const [, n = '', m = ''] = /^(\d{1,3}):(\d{1,3})$/.exec(text) ?? [];
+    return text === 'unstructured' || text === '4x1' || (Number(n) >= 1 && Number(n) < Number(m));
+  }, patternLimit),
+  v.transform((text): MaskPattern => {
+    const [n = 0, m = 0] = text.split(':').map(Number);
+    return text === 'unstructured' ? text : text === '4x1' ? 'blocks' : { n, m };
+  }),
+);
 const bytesOrPath = v.pipe(v.string(), v.minLength(1, 'bytes, or the path of a tokenizer.json or of its folder'));
 const dropoutLimit = 'off, or a number from 0 to below 1';
 
@@ -61,6 +81,11 @@ const table = {
   schedule: { flag: '--schedule <name>', help: 'constant, warmup, linear or cosine', schema: oneOf(['constant', 'warmup', 'linear', 'cosine']) },
   warmupSteps: { flag: '--warmup-steps <n>', help: 'steps in which the learning rate rises (warmup, linear, cosine)', schema: whole(0, 2 ** 30) },
   steps: { flag: '--steps <n>', help: 'optimizer steps', schema: count },
+  sparsity: { flag: '--sparsity <x>', help: 'share of weights that are absent (0 to below 1), a sparsity config (YAML or JSON), kept (masks of --weights stay), or off', schema: sparsityChoice },
+  sparsityAlgorithm: { flag: '--sparsity-algorithm <name>', help: 'with a number: static, gmp, set or rigl; static unless given', schema: oneOf(['static', 'gmp', 'set', 'rigl']) },
+  sparsityInit: { flag: '--sparsity-init <name>', help: 'with a number, the first masks: random, topk, from_zeros or checkerboard', schema: oneOf(['random', 'topk', 'from_zeros', 'checkerboard']) },
+  sparsityPattern: { flag: '--sparsity-pattern <name>', help: 'with a number: unstructured, 4x1 (four outputs share their inputs), or N:M such as 2:4', schema: pattern },
+  sparsityUpdateEvery: { flag: '--sparsity-update-every <n>', help: 'with a number, steps between updates of masks (gmp, set, rigl)', schema: count },
   recompute: { flag: '--recompute <what>', help: 'activations of a block that are computed again: none, attention, block or auto', schema: oneOf(['none', 'attention', 'block', 'auto']) },
   evaluationSplit: { flag: '--evaluation-split <x>', help: 'share of the text, at its end, that nothing learns from', schema: number((value) => value > 0 && value < 1, 'a number above 0 and below 1') },
   evaluateEvery: { flag: '--evaluate-every <n>', help: 'steps between evaluations; a tenth of the steps unless given', schema: count },
@@ -68,6 +93,7 @@ const table = {
   patience: { flag: '--patience <n>', help: 'evaluations without a new lowest loss after which training ends', schema: count },
   save: { flag: '--save <path>', help: 'where the weights go: a folder (with config.json and tokenizer), or one .safetensors file', schema: path },
   dtype: { flag: '--dtype <name>', help: 'numbers of the saved weights: float32, float16 or bfloat16', schema: oneOf(['float32', 'float16', 'bfloat16']) },
+  sparseLayout: { flag: '--sparse-layout <name>', help: 'sparse weights as saved: dense (zeros, masks beside them) or compact (stored values alone)', schema: oneOf(['dense', 'compact']) },
   prompt: { flag: '--prompt <text>', help: 'text to go on from; give it again for more', many: true, schema: v.array(v.string()) },
   prompts: { flag: '--prompts <path>', help: 'file of prompts, one a line', schema: path },
   maxTokens: { flag: '--max-tokens <n>', help: 'most tokens that are added to a prompt', schema: size },

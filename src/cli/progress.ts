@@ -28,6 +28,9 @@ export const showCount = (count: number): string => Math.round(count).toString()
 export type Unit = 'samples' | 'tokens';
 export const showRate = (unit: Unit, count: number, seconds: number): string => `${showCount(count / seconds)} ${unit}/s`;
 
+/** ` · 90.0 % sparse` behind a step that says so. */
+const showSparse = (sparsity: number | null, before: string): string => (sparsity === null ? '' : `${before}${(100 * sparsity).toFixed(1)} % sparse`);
+
 export interface Progress {
   step(report: StepReport): void;
   evaluation(report: EvaluationReport): void;
@@ -53,17 +56,19 @@ const bar = (options: ProgressOptions): Progress => {
   const { steps, lossOf, unit } = options;
   // It must not take Ctrl-C for itself: the command closes the cluster first.
   const bars = new MultiBar(
-    { format: '[{bar}] {value}/{total} steps · loss {loss} · {rate} · {eta_formatted} left', gracefulExit: false, barsize: 24, hideCursor: false, etaBuffer: 50 },
+    { format: '[{bar}] {value}/{total} steps · loss {loss} · {rate}{sparse} · {eta_formatted} left', gracefulExit: false, barsize: 24, hideCursor: false, etaBuffer: 50 },
     Presets.legacy,
   );
-  const shown = bars.create(steps, 0, { loss: '…', rate: '…' });
-  let done = 0, seconds = 0;
+  const shown = bars.create(steps, 0, { loss: '…', rate: '…', sparse: '' });
+  let done = 0, seconds = 0, sparse = '';
   return {
     step: (report) => {
       const fade = Math.max(0, 1 - report.seconds / recentSeconds);
       done = done * fade + report[unit];
       seconds = seconds * fade + report.seconds;
-      shown.update(report.step + 1, { loss: showLoss(report.loss, lossOf), rate: showRate(unit, done, seconds) });
+      // From the first change of a mask on.
+      if (sparse !== '' || (report.masksUpdated ?? 0) > 0) sparse = showSparse(report.sparsity ?? null, ' · ');
+      shown.update(report.step + 1, { loss: showLoss(report.loss, lossOf), rate: showRate(unit, done, seconds), sparse });
     },
     evaluation: (report) => bars.log(`${showEvaluation(options, report)}\n`),
     end: () => {
@@ -75,18 +80,20 @@ const bar = (options: ProgressOptions): Progress => {
 
 const lines = (options: ProgressOptions): Progress => {
   const { steps, lossOf, unit } = options;
-  let shownStep = -Infinity, shownMs = nowMs(), done = 0, seconds = 0;
+  let shownStep = -Infinity, shownMs = nowMs(), done = 0, seconds = 0, changed = 0;
   return {
     step: (report) => {
       done += report[unit];
       seconds += report.seconds;
+      changed += report.masksUpdated ?? 0;
       const isEdge = report.step === 0 || report.step === steps - 1;
       if (!isEdge && report.step - shownStep < steps / 20 && nowMs() - shownMs < linesMs) return;
-      print(`step ${String(report.step + 1).padStart(String(steps).length)}/${steps}  loss ${showLoss(report.loss, lossOf)}  ${showRate(unit, done, seconds)}`);
+      print(`step ${String(report.step + 1).padStart(String(steps).length)}/${steps}  loss ${showLoss(report.loss, lossOf)}  ${showRate(unit, done, seconds)}${changed === 0 ? '' : `${showSparse(report.sparsity ?? null, '  ')}, masks changed`}`);
       shownStep = report.step;
       shownMs = nowMs();
       done = 0;
       seconds = 0;
+      changed = 0;
     },
     evaluation: (report) => print(showEvaluation(options, report)),
     end: () => {},

@@ -5,6 +5,7 @@ import { lossOf, runJob, unitOf } from './run.js';
 import { clusterShape } from './setup/cluster.js';
 import { setUp, type Defaults } from './setup/job.js';
 import { checkSave, saveWeights } from './setup/save.js';
+import { flopsLine, flopsOf, inAll, sparsityShare, sparsityTable } from './sparsity-table.js';
 
 const defaults: Defaults = {
   steps: 100,
@@ -15,15 +16,17 @@ const defaults: Defaults = {
 export const train = async (options: Options, signal: AbortSignal): Promise<number> => {
   const shape = clusterShape(options, signal);
   const job = await setUp(options, defaults);
-  await checkSave(options, job.model);
+  await checkSave(options, job.model, job.train.sparsity !== undefined);
   signal.throwIfAborted();
   const done = await runJob(job, shape, options.json === true ? 'json' : 'lines');
   const { plan, threads, kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds, record } = done;
-  const saved = await saveWeights(options, job, done.weights);
+  const saved = await saveWeights(options, job, done);
+  const { sparsity } = record, { total } = record.counts;
   if (options.json === true) {
     printJson({
       type: 'summary', steps: record.steps, parameters: job.model.parameterCount, numCsx: shape.numCsx, ...plan, threads, kernels,
       entropy: job.entropy, lossFirst, lossLast, evaluation: evaluations.at(-1) ?? null, samples, tokens, seconds, samplesPerSecond: samples / seconds, tokensPerSecond: tokens / seconds,
+      sparse: sparsity.map((line) => ({ ...line, sparsity: sparsityShare(line) })), sparsity: sparsityShare(inAll(sparsity)), ...flopsOf(total),
       saved: options.save ?? null, weightsDigest: record.weightsDigest,
     });
     return 0;
@@ -31,6 +34,10 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
   const of = lossOf(job), unit = unitOf(job);
   if (record.steps < job.train.steps) print(`stopped after ${record.steps} of ${job.train.steps} steps: no new lowest loss in ${options.patience} evaluations`);
   print(`loss ${showLoss(lossFirst, of)} → ${showLoss(lossLast, of)}${job.entropy === null ? '' : `; entropy of single bytes ${showLoss(job.entropy.nats, 'byte')}`}`);
+  if (sparsity.length > 0) {
+    print(sparsityTable(sparsity));
+    print(flopsLine(total));
+  }
   print(`weights ${record.weightsDigest}; ${seconds.toFixed(2)} s, ${showRate(unit, { samples, tokens }[unit], seconds)}`);
   if (saved !== null) print(`saved to ${saved}`);
   return 0;

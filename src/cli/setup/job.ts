@@ -1,7 +1,7 @@
 /**
  * Setup: from options to a job, which is everything that decides about the weights.
  *
- *   options ─▶ model.ts (transformers) ─▶ data.ts, tokenizer.ts ─▶ optimizer.ts, batch.ts ─▶ Job
+ *   options ─▶ model.ts (transformers) ─▶ data.ts, tokenizer.ts ─▶ optimizer.ts, batch.ts, sparsity.ts ─▶ Job
  *
  * An option that would have no effect is refused, never ignored. Not here: how a single value is parsed (../options.ts), the cluster (cluster.ts).
  */
@@ -12,6 +12,7 @@ import { evaluationOf, readSimpleData, readTokenData, type Data } from './data.j
 import { makeTransformer, sourceOf, type Source, type TransformerSizes } from './model.js';
 import { makeOptimizer } from './optimizer.js';
 import { outside, refuse } from './rules.js';
+import { checkSparsityOptions, sparsityOf } from './sparsity.js';
 import { chooseTokenizer, type TokenizerChoice } from './tokenizer.js';
 
 /** What a command takes where an option is not given. */
@@ -74,12 +75,15 @@ const checkLength = (model: Model, data: TrainingData): void => {
 export const setUp = async (options: Options, defaults: Defaults): Promise<Job> => {
   const { steps = defaults.steps, seed = 0, clipNorm, recompute, weights } = options;
   const source = await sourceOf(options);
+  checkSparsityOptions(options);
   const optimizer = makeOptimizer(options, steps, source !== null);
   const batch = batchOf(options, (source === null ? defaults.small : defaults.transformer).batchSize, source !== null);
   if (options.evaluateEvery !== undefined && options.evaluateEvery > steps) throw outside('evaluateEvery', options.evaluateEvery, `the ${steps} steps of the run`);
   const { data, model, tokenizer } = await (source === null ? simple(options, defaults) : transformer(options, defaults, source));
   checkLength(model, data.training);
   const evaluation = evaluationOf(options, data, model, steps);
+  const checkpoint = weights === undefined ? null : await readCheckpoint(model, weights);
+  const sparse = await sparsityOf(options, checkpoint?.masks ?? []);
   return {
     model,
     train: {
@@ -87,7 +91,8 @@ export const setUp = async (options: Options, defaults: Defaults): Promise<Job> 
       ...(clipNorm === undefined ? {} : { clipNorm }),
       ...(recompute === undefined ? {} : { recompute }),
       ...(evaluation === null ? {} : { evaluation }),
-      ...(weights === undefined ? {} : { weights: (await readCheckpoint(model, weights)).weights }),
+      ...(checkpoint === null ? {} : { weights: checkpoint.weights }),
+      ...sparse,
     },
     data: data.about,
     entropy: data.entropy,

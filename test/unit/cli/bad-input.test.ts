@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { configOfModel, gpt, model, features, linear, writeCheckpoint, writeSafetensors } from '../../../src/index.js';
+import { masksOf, sparseWeights } from '../formats/sparse-cases.js';
 import { gpt2Like } from '../formats/tokenizer-files.js';
 import { waferstream } from './child.js';
 
@@ -44,6 +45,13 @@ before(async () => {
   await writeFile(join(root, 'wide.json'), JSON.stringify({ ...config, reorder_and_upcast_attn: true }));
   const small = gpt({ layers: 1, heads: 2, dim: 8, context: 16, vocabulary: 256 });
   await writeCheckpoint(small, small.parameters.map(({ name, shape, size }) => ({ name, shape, data: new Float32Array(size) })), join(root, 'small'));
+  const masks = masksOf(small, () => 0.5), sparse = sparseWeights(small, masks, () => 0x3c00_0000);
+  await writeCheckpoint(small, sparse, join(root, 'sparse'), { masks });
+  await writeCheckpoint(small, sparse, join(root, 'half'), { masks });
+  await rm(join(root, 'half', 'sparsity.safetensors'));
+  await writeCheckpoint(small, sparse, join(root, 'compact.safetensors'), { masks, layout: 'compact' });
+  await writeFile(join(root, 'taken.sparsity.safetensors'), 'mine');
+  await writeFile(join(root, 'rules.json'), '{ "algorithm": "static", "sparsity": 0.5 }');
   const other = model({ input: features(2), layers: [linear(3)] });
   await writeSafetensors(join(root, 'other.safetensors'), other.parameters.map(({ name, shape, size }) => ({ name, shape, data: () => new Float32Array(size) })));
   await writeFile(join(root, 'cut.safetensors'), (await readFile(join(root, 'other.safetensors'))).subarray(0, 60));
@@ -149,6 +157,43 @@ const cases: readonly Case[] = [
   { args: 'train --data text.txt --save nowhere/one.safetensors', code: 78, says: /--save.*nowhere/ },
   { args: 'train --data text.txt --model gpt --save sharded', code: 78, says: /sharded.model\.safetensors\.index\.json: option --save/ },
   { args: 'verify --model gpt --save here', code: 78, says: /unknown option '--save'/ },
+  // sparsity
+  { args: 'train --data text.txt --sparsity 1', code: 78, says: /--sparsity.*'1'.*0 to below 1/ },
+  { args: 'train --data text.txt --sparsity 0.5 --sparsity-algorithm prune', code: 78, says: /--sparsity-algorithm.*'prune'.*rigl/ },
+  { args: 'train --data text.txt --sparsity 0.5 --sparsity-pattern 4:2', code: 78, says: /--sparsity-pattern.*'4:2'.*2:4/ },
+  { args: 'train --data text.txt --sparsity 0.9 --sparsity-pattern 2:4', code: 78, says: /--sparsity.*0\.9.*0\.500, as 2 of 4/ },
+  { args: 'train --data text.txt --sparsity nowhere.yaml', code: 1, says: /nowhere\.yaml: no such file/ },
+  { args: 'train --data text.txt --sparsity kept', code: 78, says: /--sparsity kept belongs to --weights with masks/ },
+  { args: 'train --data text.txt --sparsity off', code: 78, says: /--sparsity off belongs to --weights with masks/ },
+  { args: 'train --data text.txt --weights small --sparsity kept', code: 78, says: /small: option --sparsity kept belongs to --weights with masks/ },
+  { args: 'train --data text.txt --weights small --sparsity off', code: 78, says: /small: option --sparsity off belongs to --weights with masks/ },
+  { args: 'train --data text.txt --sparsity-algorithm rigl', code: 78, says: /--sparsity-algorithm belongs to --sparsity with a number/ },
+  { args: 'train --data text.txt --sparsity rules.json --sparsity-init topk', code: 78, says: /--sparsity-init belongs to --sparsity with a number/ },
+  { args: 'train --data text.txt --sparsity 0.5 --sparsity-update-every 3', code: 78, says: /--sparsity-update-every has no effect on static masks/ },
+  { args: 'train --data text.txt --sparsity 0.5 --sparsity-init from_zeros', code: 78, says: /--sparsity-init from_zeros belongs to --weights/ },
+  { args: 'train --data text.txt --weights sparse', code: 78, says: /sparse: weights with 4 masks.*kept.*off.*config/ },
+  { args: 'verify --data text.txt --weights sparse', code: 78, says: /sparse: weights with 4 masks.*kept.*off.*config/ },
+  { args: 'train --data text.txt --weights sparse --sparsity 0.5', code: 78, says: /--sparsity.*0\.5.*kept or off.*static masks of their own/ },
+  { args: 'train --data text.txt --weights sparse --sparsity 0.5 --sparsity-algorithm set --sparsity-init topk', code: 78, says: /--sparsity-init has no effect beside the masks/ },
+  { args: 'train --data text.txt --weights half --sparsity kept', code: 1, says: /half.sparsity\.safetensors: the masks of sparse weights are missing/ },
+  { args: 'train --data text.txt --sparsity 0.5 --sparse-layout compact', code: 78, says: /--sparse-layout has no effect without --save/ },
+  { args: 'train --data text.txt --save out --sparse-layout compact', code: 78, says: /--sparse-layout has no effect where nothing is sparse/ },
+  { args: 'train --data text.txt --sparsity 0.5 --save taken.safetensors', code: 78, says: /taken\.sparsity\.safetensors: option --save: a file that is none of masks/ },
+  { args: 'train --data text.txt --sparsity 0.5 --save a.sparsity.safetensors', code: 78, says: /--save: a name that masks have/ },
+  { args: 'train --data text.txt --model gpt --sparsity 0.5 --sparse-layout compact --save sharded', code: 78, says: /sharded.model\.safetensors\.index\.json: option --save/ },
+  { args: 'demo --sparsity 0.5', code: 78, says: /unknown option '--sparsity'/ },
+  { args: 'prune', code: 78, says: /no weights.*--weights/ },
+  { args: 'prune --weights small --sparsity 0.5', code: 78, says: /nowhere to save.*--save/ },
+  { args: 'prune --weights small --save out', code: 78, says: /no sparsity.*--sparsity with a number/ },
+  { args: 'prune --weights small --save out --sparsity kept', code: 78, says: /--sparsity kept prunes nothing/ },
+  { args: 'prune --weights small --save out --sparsity rules.json --sparsity-pattern 2:4', code: 78, says: /--sparsity-pattern belongs to --sparsity with a number/ },
+  { args: 'prune --weights small --save out --sparsity nowhere.json', code: 1, says: /nowhere\.json: no such file/ },
+  { args: 'prune --weights small --save out --sparsity 0.5 --model byte-lm', code: 78, says: /byte-lm is not pruned.*transformer/ },
+  { args: 'prune --weights nowhere --save out --sparsity 0.5', code: 1, says: /nowhere: no such file/ },
+  { args: 'prune --weights half --save out --sparsity 0.5', code: 1, says: /the masks of sparse weights are missing/ },
+  { args: 'prune --weights small --save out --sparsity 0.5 --sparsity-algorithm rigl', code: 78, says: /unknown option '--sparsity-algorithm'/ },
+  { args: 'inspect half', code: 1, says: /half.sparsity\.safetensors: the masks of sparse weights are missing/ },
+  { args: 'generate --weights compact.safetensors --model gpt --prompt a', code: 1, says: /compact\.safetensors: / },
   // inspect and generate
   { args: 'inspect', code: 78, says: /missing required argument 'file'/ },
   { args: 'inspect nowhere', code: 1, says: /nowhere: no such file/ },

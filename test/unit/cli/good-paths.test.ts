@@ -108,7 +108,7 @@ describe('waferstream demo', () => {
 describe('waferstream --help', () => {
   test('names the commands, and each command its options', async () => {
     const [all, one, version] = await Promise.all([waferstream(['--help']), waferstream(['train', '--help']), waferstream(['--version'])]);
-    assert.match(all.stdout, /train[\s\S]*generate[\s\S]*inspect[\s\S]*verify[\s\S]*demo/);
+    assert.match(all.stdout, /train[\s\S]*generate[\s\S]*prune[\s\S]*inspect[\s\S]*verify[\s\S]*demo/);
     assert.match(one.stdout, /--num-csx[\s\S]*--seed/);
     assert.match(version.stdout, /^\d+\.\d+\.\d+$/);
     assert.deepEqual([all.code, one.code, version.code], [0, 0, 0]);

@@ -19,7 +19,7 @@ const wholes: Readonly<Partial<Record<OptionName, readonly [number, number]>>> =
   hidden: [1, 2 ** 20], layers: [0, 256], embed: [1, 2 ** 20], context: [1, 2 ** 20], batchSize: [1, 2 ** 26], microBatchSize: [1, 2 ** 26], warmupSteps: [0, 2 ** 30],
   steps: [1, 2 ** 30], numCsx: [1, 192], rows: [1, 2 ** 20], cols: [1, 2 ** 20], threads: [1, 256], seed: [0, Number.MAX_SAFE_INTEGER],
   heads: [1, 4096], kvHeads: [1, 4096], dim: [1, 2 ** 20], vocab: [2, 2 ** 24], gradAccumSteps: [1, 2 ** 26], evaluateEvery: [1, 2 ** 30], evaluationBatches: [1, 2 ** 26], patience: [1, 2 ** 30],
-  maxTokens: [1, 2 ** 20], topK: [1, 2 ** 24],
+  maxTokens: [1, 2 ** 20], topK: [1, 2 ** 24], sparsityUpdateEvery: [1, 2 ** 30],
 };
 const wholeNames = Object.keys(wholes) as OptionName[];
 const reals = ['learningRate', 'momentum', 'weightDecay'] as const;
@@ -69,6 +69,17 @@ describe('options', () => {
     assert.equal(parse('--dropout', 'off').dropout, 'off');
   });
 
+  test('sparsity is a share, a word, or the path of a config; a number out of range is none of them', () => {
+    for (const [text, value] of [['0', 0], ['.9', 0.9], ['0.999', 0.999], ['1e-3', 0.001]] as const) assert.equal(parse('--sparsity', text).sparsity, value);
+    for (const text of ['kept', 'off', 'rules.yaml', '0.9.json', './off', 'nano', '12abc']) assert.equal(parse('--sparsity', text).sparsity, text);
+    for (const text of ['', ' ', '1', '1.0', '-0.1', '2', '1e3', 'NaN', '-nan', 'Infinity', '-Infinity', '0x1', ' 0.5']) refusedBy('sparsity', text);
+  });
+
+  test('a pattern of masks is a word, or some of so many', () => {
+    for (const [text, value] of [['unstructured', 'unstructured'], ['4x1', 'blocks'], ['2:4', { n: 2, m: 4 }], ['1:16', { n: 1, m: 16 }]] as const) assert.deepEqual(parse('--sparsity-pattern', text).sparsityPattern, value);
+    for (const text of [...wordy, 'blocks', '4:4', '5:4', '0:4', '2:', ':4', '2:4:8', '1x4', '-1:4']) refusedBy('sparsityPattern', text);
+  });
+
   test('published shapes are models by their names', () => {
     for (const name of ['gpt', 'llama', 'gpt2', 'gpt3-175b', '111m', 'llama3.2-1b'] as const) assert.equal(parse('--model', name).model, name);
     for (const text of ['tiny', 'gpt4', 'GPT2', 'toString']) refusedBy('model', text);
@@ -80,9 +91,11 @@ describe('options', () => {
     }), { seed: 77 }));
 
   test('words are taken from their list', () => {
-    assert.deepEqual(parse('--model', 'mlp', '--optimizer', 'sgd', '--schedule', 'cosine', '--dispatcher', 'local', '--kernels', 'twin', '--threads', 'auto', '--json', '--nesterov', '--recompute', 'block', '--dtype', 'bfloat16'),
-      { model: 'mlp', optimizer: 'sgd', schedule: 'cosine', dispatcher: 'local', kernels: 'twin', threads: 'auto', json: true, nesterov: true, recompute: 'block', dtype: 'bfloat16' });
-    for (const name of ['model', 'optimizer', 'schedule', 'dispatcher', 'kernels', 'recompute', 'dtype'] as const) for (const text of ['', 'MLP', 'sgd ', 'constructor', '__proto__']) refusedBy(name, text);
+    assert.deepEqual(parse('--model', 'mlp', '--optimizer', 'sgd', '--schedule', 'cosine', '--dispatcher', 'local', '--kernels', 'twin', '--threads', 'auto', '--json', '--nesterov', '--recompute', 'block', '--dtype', 'bfloat16',
+      '--sparsity-algorithm', 'rigl', '--sparsity-init', 'from_zeros', '--sparse-layout', 'compact'),
+      { model: 'mlp', optimizer: 'sgd', schedule: 'cosine', dispatcher: 'local', kernels: 'twin', threads: 'auto', json: true, nesterov: true, recompute: 'block', dtype: 'bfloat16',
+        sparsityAlgorithm: 'rigl', sparsityInit: 'from_zeros', sparseLayout: 'compact' });
+    for (const name of ['model', 'optimizer', 'schedule', 'dispatcher', 'kernels', 'recompute', 'dtype', 'sparsityAlgorithm', 'sparsityInit', 'sparseLayout'] as const) for (const text of ['', 'MLP', 'sgd ', 'constructor', '__proto__']) refusedBy(name, text);
     for (const name of ['data', 'images', 'labels', 'config', 'weights', 'tokenizer', 'save', 'prompts', 'field'] as const) refusedBy(name, '');
   });
 
