@@ -196,21 +196,18 @@ export const checkGroup = (group: SparsityGroup, field: FieldNames): void => {
   if (balance !== null && !isWhole(balance.groups, 1)) throw refuse(field('balance', 'groups'), balance.groups, 'a whole number ≥ 1');
 };
 
-/** Checks what can be checked without a model. @throws InvalidConfig naming the field, the value and the limit */
-export const checkSparsity = (groups: Sparsity): Sparsity => {
-  if (!Array.isArray(groups) || groups.length === 0) throw refuse('groups of parameters that are sparse', groups, 'at least one');
-  for (const [i, group] of groups.entries()) checkGroup(group, (field, part) => `sparsity${groups.length > 1 ? `[${i}]` : ''}.${field}${part === undefined ? '' : `.${part}`}`);
-  return groups;
-};
+/** How fields are called in errors, unless they came from a file. */
+const ownNames = (prefix: string): FieldNames => (field, part) => `${prefix}.${field}${part === undefined ? '' : `.${part}`}`;
 
-const groupOf = (o: SparsityOptions): SparsityGroup => {
+/** One group, checked; `field` names its fields in errors. @throws InvalidConfig */
+export const sparsityGroup = (o: SparsityOptions, field: FieldNames = ownNames('sparsity')): SparsityGroup => {
   const { algorithm = 'static', pattern = 'unstructured', init = algorithm === 'gmp' ? 'topk' : 'random', update = {} } = o;
+  if (algorithm === 'static' && o.update !== undefined) throw refuse(field('update'), o.update, 'gmp, set or rigl', 'a static mask stays as it begins: leave it out');
+  if (algorithm !== 'set' && algorithm !== 'rigl' && o.dropFraction !== undefined) throw refuse(field('dropFraction'), o.dropFraction, 'set or rigl', `${algorithm} drops no share: leave it out`);
   const implied = typeof pattern === 'object' ? 1 - pattern.n / pattern.m : algorithm === 'static' && (init === 'from_zeros' || typeof init === 'function') ? 0 : undefined;
-  if (algorithm === 'static' && o.update !== undefined) throw refuse('sparsity.update', o.update, 'gmp, set or rigl', 'a static mask stays as it begins: leave it out');
-  if (algorithm !== 'set' && algorithm !== 'rigl' && o.dropFraction !== undefined) throw refuse('sparsity.dropFraction', o.dropFraction, 'set or rigl', `${algorithm} drops no share: leave it out`);
   const wanted = o.sparsity ?? implied;
-  if (wanted === undefined) throw new InvalidConfig({ what: 'sparsity without a sparsity', where: 'sparsity', hint: 'give the share of positions that are not stored, from 0 to 1' });
-  return {
+  if (wanted === undefined) throw refuse(field('sparsity'), 'nothing', 'the share of positions that are not stored, from 0 to 1');
+  const group: SparsityGroup = {
     algorithm, pattern, init,
     params: o.params === undefined ? null : typeof o.params === 'string' ? [o.params] : o.params,
     sparsity: hyperparameter(wanted),
@@ -218,7 +215,21 @@ const groupOf = (o: SparsityOptions): SparsityGroup => {
     dropFraction: hyperparameter(o.dropFraction ?? 0.3),
     balance: o.balance ?? null,
   };
+  checkGroup(group, field);
+  return group;
+};
+
+const nameOfGroup = (index: number, of: number): FieldNames => ownNames(of > 1 ? `sparsity[${index}]` : 'sparsity');
+
+/** Checks what can be checked without a model. @throws InvalidConfig naming the field, the value and the limit */
+export const checkSparsity = (groups: Sparsity): Sparsity => {
+  if (!Array.isArray(groups) || groups.length === 0) throw refuse('groups of parameters that are sparse', groups, 'at least one');
+  for (const [i, group] of groups.entries()) checkGroup(group, nameOfGroup(i, groups.length));
+  return groups;
 };
 
 /** Which weights are sparse and how, as plain data: one group of parameters, or several of which the first that a parameter belongs to decides. @throws InvalidConfig */
-export const sparsity = (options: SparsityOptions | readonly SparsityOptions[]): Sparsity => checkSparsity(([] as readonly SparsityOptions[]).concat(options).map(groupOf));
+export const sparsity = (options: SparsityOptions | readonly SparsityOptions[]): Sparsity => {
+  const all = ([] as readonly SparsityOptions[]).concat(options);
+  return checkSparsity(all.map((one, i) => sparsityGroup(one, nameOfGroup(i, all.length))));
+};
