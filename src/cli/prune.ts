@@ -6,6 +6,7 @@
  * What comes out is trained on with `train --weights … --sparsity kept`. Not here: algorithms that change masks while a model learns.
  */
 import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
 import { firstMasks, InvalidConfig, readCheckpoint, readSparsityConfig, type NamedMask, type NamedTensor, type Sparsity } from '../index.js';
 import { flagOf, type Options } from './options.js';
 import { print, printJson } from './progress.js';
@@ -16,8 +17,8 @@ import { checkSave, saveWeights } from './setup/save.js';
 import { sparsityOfNumber } from './setup/sparsity.js';
 import { inAll, sparsityShare, sparsityTable } from './sparsity-table.js';
 
-/** Whether the text of a sparsity config says how masks begin. Read, it no longer tells what it said from what it left out: and what it left out is random, which would prune at random. */
-const namesInit = async (path: string): Promise<boolean> => /\binit\w*["']?\s*:\s*["']?(random|topk|from_zeros|checkerboard)\b/.test(await readFile(path, 'utf8'));
+/** Whether a value out of a sparsity config says somewhere how masks begin. */
+const namesInit = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.entries(value).some(([key, inner]) => (key === 'init_method' && inner !== null) || namesInit(inner));
 
 /** @throws InvalidConfig, CorruptFile */
 const rulesOf = async (options: Options): Promise<Sparsity> => {
@@ -25,7 +26,9 @@ const rulesOf = async (options: Options): Promise<Sparsity> => {
   if (sparsity === undefined || sparsity === 'kept' || sparsity === 'off') throw new InvalidConfig({ what: sparsity === undefined ? 'no sparsity' : `option ${flagOf('sparsity')} ${sparsity} prunes nothing`, hint: `give ${flagOf('sparsity')} with a number or a sparsity config` });
   if (typeof sparsity === 'number') return sparsityOfNumber(options, sparsity, 'topk');
   refuse(options, ['sparsityPattern'], `belongs to ${flagOf('sparsity')} with a number`);
-  const groups = await readSparsityConfig(sparsity), init = options.sparsityInit ?? ((await namesInit(sparsity)) ? undefined : 'topk');
+  const groups = await readSparsityConfig(sparsity);
+  // What a config leaves out is random, which would prune at random.
+  const init = options.sparsityInit ?? (namesInit(parse(await readFile(sparsity, 'utf8'))) ? undefined : 'topk');
   return init === undefined ? groups : groups.map((group) => ({ ...group, init }));
 };
 

@@ -97,8 +97,8 @@ describe('training', () => {
   });
 
   test('a config goes on from the masks of the weights, too', async () => {
-    await writeFile(join(root, 'set.json'), JSON.stringify({ algorithm: 'set', sparsity: 0.75, update: { freq: 100 } }));
-    await run('train --data text.txt --batch-size 4 --steps 1 --weights sparse --sparsity set.json --save by-rules');
+    await writeFile(join(root, 'set.yaml'), 'sparsity:\n  algorithm: set\n  sparsity: 0.75\n  update: { freq: 100 }\n');
+    await run('train --data text.txt --batch-size 4 --steps 1 --weights sparse --sparsity set.yaml --save by-rules');
     assert.deepEqual((await checkpoint('by-rules')).masks, (await checkpoint('sparse')).masks);
   });
 
@@ -156,7 +156,7 @@ describe('waferstream prune', () => {
   });
 
   test('a config: the largest stay where it says nothing of first masks; what it or an option says counts', async () => {
-    const config = { algorithm: 'static', sparsity: 0.5, params: '*mlp*weight' };
+    const config = { algorithm: 'static', sparsity: 0.5, param_filter: '*mlp*weight' };
     await writeFile(join(root, 'mlp.json'), JSON.stringify(config));
     const magnitudes = async (more: string): Promise<readonly (readonly [string, boolean])[]> => {
       await run(`prune --weights dense --sparsity mlp.json --save by-config${more}`);
@@ -169,7 +169,7 @@ describe('waferstream prune', () => {
     const names = weightNames.slice(2);
     assert.deepEqual(await magnitudes(''), names.map((name) => [name, true]));
     assert.deepEqual(await magnitudes(' --sparsity-init random'), names.map((name) => [name, false]));
-    await writeFile(join(root, 'mlp.json'), JSON.stringify({ ...config, init: 'checkerboard' }));
+    await writeFile(join(root, 'mlp.json'), JSON.stringify({ ...config, init_method: 'Checkerboard' }));
     assert.deepEqual(await magnitudes(''), names.map((name) => [name, false]));
   });
 
