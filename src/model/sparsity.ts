@@ -175,7 +175,7 @@ const checkUpdate = (update: UpdateSchedule, field: FieldNames): void => {
 const checkPattern = ({ algorithm, pattern, sparsity: wanted, balance }: SparsityGroup, field: FieldNames): void => {
   if (pattern === 'unstructured' || pattern === 'blocks') return;
   const { n, m } = typeof pattern === 'object' && pattern !== null ? pattern : { n: 0, m: 0 };
-  if (!isWhole(m, 2) || !isWhole(n, 1) || n > m) throw refuse(field('pattern'), pattern, 'unstructured, blocks, or n of m with 1 ≤ n ≤ m and m ≥ 2');
+  if (!isWhole(m, 2) || !isWhole(n, 1) || n > m) throw refuse(field('pattern'), pattern, typeof pattern === 'object' ? 'n of m with 1 ≤ n ≤ m and m ≥ 2' : 'unstructured, blocks, or { n, m }');
   if (algorithm !== 'static' && algorithm !== 'gmp') throw refuse(`${field('algorithm')} with a pattern of ${n} of ${m}`, algorithm, 'static, gmp');
   if (wanted.kind !== 'constant' || Math.abs(wanted.value - (1 - n / m)) > 1e-6) throw refuse(`${field('sparsity')} with a pattern of ${n} of ${m}`, wanted.kind === 'constant' ? wanted.value : wanted.kind, 1 - n / m, 'leave it out');
   if (balance !== null) throw refuse(`${field('balance')} with a pattern of ${n} of ${m}`, balance, 'none', 'the pattern is balanced as it is');
