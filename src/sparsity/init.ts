@@ -5,29 +5,28 @@
  *   from_zeros                   what is not 0
  *   a function                   the user's own answer, checked
  *
- * Not here: whether training starts dense (plan.ts), later masks (algorithms.ts).
+ * Not here: whether training starts dense (plan.ts), what a mask must keep to (check.ts), later masks (algorithms.ts).
  */
 import type { SparseParameter, SparsityGroup } from '../model/sparsity.js';
-import { InvalidConfig } from '../util/errors.js';
 import { purposes } from '../util/prng.js';
 import { largest } from './algorithms.js';
-import { cellsOf, groupSize, maskOfCells, storedCount, storedIn, type Cells } from './cells.js';
+import { cellsOf, groupSize, maskOfCells, storedCount, type Cells } from './cells.js';
+import { checkMask, type NamedSparseParameter } from './check.js';
 import { magnitudeScores, randomScores } from './scores.js';
 
-/** A sparse parameter with what a user's function is told of it. */
-export type NamedSparseParameter = SparseParameter & { readonly name: string; readonly shape: readonly number[] };
+export type { NamedSparseParameter } from './check.js';
 
 /** The mask of version 0, unless training starts dense. @throws InvalidConfig for a user's mask, or zeros, that do not keep to pattern and balance */
 export const firstMask = (group: SparsityGroup, plan: NamedSparseParameter, weights: Float32Array, startSparsity: number, seed: number): Uint8Array => {
   const cells = cellsOf(plan), { init } = group;
-  if (typeof init === 'function') return checkedMask(plan, cells, init({ name: plan.name, shape: plan.shape }, weights.slice()));
+  if (typeof init === 'function') return checkMask(plan, init({ name: plan.name, shape: plan.shape }, weights.slice()));
   switch (init) {
     case 'random':
       return largest(plan, cells, randomScores(cells, null, seed, purposes.maskInit, plan.parameter, 0), startSparsity);
     case 'topk':
       return largest(plan, cells, magnitudeScores(weights, cells), startSparsity);
     case 'from_zeros':
-      return checkedMask(plan, cells, whereNotZero(plan, cells, weights));
+      return checkMask(plan, whereNotZero(plan, cells, weights));
     case 'checkerboard':
       return checkerboard(plan, cells, startSparsity);
   }
@@ -68,32 +67,4 @@ const checkerboard = (plan: SparseParameter, cells: Cells, sparsity: number): Ui
     }
   }
   return maskOfCells(chosen, cells);
-};
-
-/** A copy of a mask that keeps to length, 0 and 1, pattern and balance. */
-const checkedMask = ({ name, inputs, outputs, pattern, balance }: NamedSparseParameter, cells: Cells, answer: Uint8Array): Uint8Array => {
-  const refuse = (what: string, value: unknown, limit: unknown): InvalidConfig => new InvalidConfig({ what: `first mask of ${name}: ${what}`, value, limit });
-  if (!(answer instanceof Uint8Array)) throw refuse('what the function returned', typeof answer, 'a Uint8Array');
-  const mask = Uint8Array.from(answer);
-  if (mask.length !== inputs * outputs) throw refuse('positions', mask.length, inputs * outputs);
-  const odd = mask.findIndex((stored) => stored > 1);
-  if (odd >= 0) throw refuse(`position ${odd}`, mask[odd], '0 or 1');
-  if (pattern === 'blocks') {
-    const broken = mask.findIndex((stored, i) => stored !== mask[i - (i % 4)]);
-    if (broken >= 0) throw refuse(`position ${broken} is ${mask[broken] === 1 ? 'stored' : 'absent'}`, mask[broken], 'the same for four consecutive outputs');
-  } else if (pattern !== 'unstructured') {
-    for (let first = 0; first < inputs; first += pattern.m) {
-      for (let o = 0; o < outputs; o++) {
-        let stored = 0;
-        for (let i = first; i < first + pattern.m; i++) stored += mask[i * outputs + o] as number;
-        if (stored !== pattern.n) throw refuse(`stored positions of output ${o} among inputs ${first} to ${first + pattern.m - 1}`, stored, pattern.n);
-      }
-    }
-  }
-  if (balance !== null) {
-    const counts = cells.groups.map((group) => storedIn(mask, outputs, { ...group, firstColumn: group.firstColumn * cells.lanes, endColumn: group.endColumn * cells.lanes }));
-    const other = counts.findIndex((count) => count !== counts[0]);
-    if (other >= 0) throw refuse(`stored positions in group ${other} of ${balance.axis}`, counts[other], `${counts[0]}, as in group 0`);
-  }
-  return mask;
 };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { loadOfColumns } from '../../../src/sparsity/balance.js';
+import { loadOfColumns } from '../../../src/sparsity/load.js';
 import { fromBitmap, fromColumns, fromNOfM, fromRows, packBits, toBitmap, toColumns, toNOfM, toRows, unpackBits, type MaskedWeight } from '../../../src/sparsity/formats.js';
 import { chooseNOfM } from '../../../src/sparsity/n-of-m.js';
 import { InvalidConfig } from '../../../src/util/errors.js';
