@@ -186,12 +186,12 @@ export const checkGroup = (group: SparsityGroup, field: FieldNames): void => {
   const { algorithm, params, init, balance } = group;
   if (!['static', 'gmp', 'set', 'rigl'].includes(algorithm)) throw refuse(field('algorithm'), algorithm, 'static, gmp, set, rigl');
   if (params !== null && (!Array.isArray(params) || params.length === 0 || params.some((glob) => typeof glob !== 'string' || glob === ''))) throw refuse(field('params'), params, 'one or more names, with * for any characters and ? for one');
+  checkPattern(group, field);
   checkHyperparameter(group.sparsity, (part) => field('sparsity', part));
   if (algorithm === 'static' && group.sparsity.kind !== 'constant') throw refuse(`${field('sparsity')} of a static mask`, group.sparsity.kind, 'one number', 'take gmp, set or rigl for a sparsity that changes');
   checkHyperparameter(group.dropFraction, (part) => field('dropFraction', part));
   if (typeof init !== 'function' && !['random', 'topk', 'from_zeros', 'checkerboard'].includes(init)) throw refuse(field('init'), init, 'random, topk, from_zeros, checkerboard, or a function');
   checkUpdate(group.update, field);
-  checkPattern(group, field);
   if (balance !== null && balance.axis !== 'inputs' && balance.axis !== 'outputs') throw refuse(field('balance', 'axis'), balance.axis, 'inputs, outputs');
   if (balance !== null && !isWhole(balance.groups, 1)) throw refuse(field('balance', 'groups'), balance.groups, 'a whole number ≥ 1');
 };

@@ -34,13 +34,17 @@ const checkForm = (entries: readonly Entry[], form: StreamStructure['forward'], 
   const heads = entries.filter(({ lane }) => lane === 0), chunks = Math.ceil(features / 256);
   assert.deepEqual([...form.indices], heads.map(({ feature, chunk }) => (feature - 256 * chunk) * 128));
   assert.deepEqual([...form.firstOf], [0, ...blocks.map((_, b) => entries.filter(({ block }) => block <= b).length)]);
-  const starts: number[] = [], startsOf = [0];
+  const counts = new Map<string, number>(), starts: number[] = [], startsOf = [0];
+  for (const { block, chunk, result } of heads) counts.set(`${block} ${chunk} ${result}`, (counts.get(`${block} ${chunk} ${result}`) ?? 0) + 1);
   for (const [b, { first, count }] of blocks.entries()) {
-    const own = heads.filter(({ block }) => block === b);
+    let before = 0;
     for (let c = 0; c < chunks; c++) {
-      for (let r = first / lanes; r < (first + count) / lanes; r++) starts.push(own.filter(({ chunk, result }) => chunk < c || (chunk === c && result < r)).length);
+      for (let r = first / lanes; r < (first + count) / lanes; r++) {
+        starts.push(before);
+        before += counts.get(`${b} ${c} ${r}`) ?? 0;
+      }
     }
-    starts.push(own.length);
+    starts.push(before);
     startsOf.push(starts.length);
   }
   assert.deepEqual([...form.starts], starts);
