@@ -99,7 +99,7 @@ export interface SparsityOptions {
   readonly sparsity?: HyperparameterLike;
   /** Every step unless given. */
   readonly update?: { readonly freq?: number; readonly start?: number; readonly stop?: number | null } | { readonly steps: readonly number[] };
-  /** 0.3 unless given (set, rigl). */
+  /** Share of the stored positions that an update drops (set, rigl); 0.3 unless given. */
   readonly dropFraction?: HyperparameterLike;
   /** 'random' unless given; 'topk' for gmp. */
   readonly init?: MaskInit;
