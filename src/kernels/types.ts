@@ -10,6 +10,12 @@
  *           if m is no multiple of R. Exactly n·m floats.
  *   turned  [32][width] f32: a panel transposed, its rows padded with +0 to a multiple of 16 floats (`width`).
  *   node    [inputs][width] f32: one inner node of the token tree of a gradient block, columns beyond the block are +0.
+ *   stored  the stored positions of a block of a contraction over n features with m results, in the order chunk ▸ result ▸ feature, all ascending:
+ *           values f32[entries]; indices u16[entries], the byte offset of the feature inside its chunk of a panel: (feature − 256·chunk)·128;
+ *           starts u32[chunks·m + 1], the first entry of (chunk, result) at chunk·m + result, the last one their count.
+ *   four-row  as stored, four consecutive results sharing their features: m is a multiple of 4; values f32[entries][4], indices u16[entries],
+ *           starts u32[chunks·(m/4) + 1], an entry for a feature and a group of 4 results.
+ *   quad    [features][32][4] f32: up to four panels side by side, lane s of panel s; missing panels are +0.
  */
 
 /** Tokens in a slab, and the width of a panel. */
@@ -61,6 +67,44 @@ export interface Kernels {
     panels: number, firstLeaf: number, slabsPerSample: number, lastTokens: number): number;
   /** One tile's share of a leaf: acc[i][width] += Σ t inp[i][t] · turned[t][width] for t in firstToken … lastToken−1, ascending, continuing acc. */
   gradientSegment(acc: number, inp: number, turned: number, inputs: number, width: number, firstToken: number, lastToken: number): void;
+
+  // ── linear of stored positions: an absent position is no term of any sum ───────────────────────────────────────────
+  /** As `linear`, over the stored positions: chunk sums from +0 ascending, an empty chunk is +0. */
+  linearStored(out: number, outStride: number, inp: number, inpStride: number, values: number, indices: number, starts: number, n: number, m: number, panels: number): void;
+  /** As linearStored, of the four-row form. */
+  linearFourRow(out: number, outStride: number, inp: number, inpStride: number, values: number, indices: number, starts: number, n: number, m: number, panels: number): void;
+  /** As linearSegment, of the stored form: the entries whose feature is in first … last−1; at a chunk's end (or at n) every result's chunk is added to sum and set to +0. */
+  linearStoredSegment(sum: number, chunk: number, inp: number, values: number, indices: number, starts: number, n: number, m: number, first: number, last: number): void;
+  /** dst quad [features][32][4] ← `slabs` (1 … 4) panels [features][32], srcStride apart; lanes beyond are +0. */
+  quad(dst: number, src: number, srcStride: number, features: number, slabs: number): void;
+  /**
+   * The gradient at the stored positions of one block over one quad of slabs; x: quad of n features, dy: quad of the block's m results, entries of the stored form.
+   * leaf s of entry e = ascending sum from +0 over tokens t of x[feature][t][s] · dy[result][t][s]; byte s of `tokens`: the tokens of slab s (1 … 32), none beyond is a
+   * term, whatever it holds. merged = 1 (slabs = 4): dst[e] = (leaf 0 + leaf 1) + (leaf 2 + leaf 3). merged = 0: leaf s < slabs of entry e at dst + s·dstStride + 4·e.
+   */
+  gradientStored(dst: number, dstStride: number, x: number, dy: number, indices: number, starts: number, n: number, m: number, tokens: number, slabs: number, merged: number): void;
+  /** As gradientStored, of the four-row form: entry e and result r of its group at 4·e + r. */
+  gradientFourRow(dst: number, dstStride: number, x: number, dy: number, indices: number, starts: number, n: number, m: number, tokens: number, slabs: number, merged: number): void;
+  /**
+   * One tile's share of one leaf: acc[e] += Σ t x[feature][t] · dy[result][t] for t in firstToken … lastToken−1, ascending, for the entries whose feature is in
+   * first … last−1. Panels: x points at feature `first`; dy has the block's m results.
+   */
+  gradientStoredSegment(acc: number, x: number, dy: number, indices: number, starts: number, n: number, m: number, first: number, last: number, firstToken: number, lastToken: number): void;
+  /** dst[e] = node[feature][result]: a dense gradient at the stored positions. lanes 1, or 4 for the four-row form: dst[4·e + r]. */
+  gatherNode(dst: number, node: number, width: number, indices: number, starts: number, n: number, m: number, lanes: number): void;
+  /** packed (n, m) ← the stored form (lanes 1) or the four-row form (lanes 4), +0 where nothing is stored. */
+  spread(packed: number, values: number, indices: number, starts: number, n: number, m: number, lanes: number): void;
+  /** dst[k] = src[index[k]], index u32; any count. */
+  gather(dst: number, src: number, index: number, count: number): void;
+  /** 1 if every float is finite, else 0; any count. */
+  allFinite(x: number, count: number): number;
+  /**
+   * The features of a panel [n][32] whose 32 tokens are not all ±0; returns how many. list (liveListBytes): starts u32[chunks + 1], the first of each
+   * chunk and their count; then u16[…], the byte offsets inside the chunk as in `stored`, and a 0 behind them if there is room.
+   */
+  liveFeatures(list: number, x: number, n: number): number;
+  /** `linear` on one panel over the listed features only: the same bits where the other features' weights are finite. */
+  linearListed(out: number, inp: number, packed: number, n: number, m: number, list: number): void;
 
   // ── activations: contiguous ranges of `count` floats (a multiple of 4) ────────────────────────────────────────────
   relu(dst: number, src: number, count: number): void;
@@ -195,3 +239,8 @@ export const gradientScratchBytes = (width: number, panels: number): number => (
 export const valueFloats = (headSize: number): number => (headSize + 3) & -4;
 /** Scratch that `attendCached` needs: scores, and a row of sums. */
 export const attendScratchBytes = (headSize: number, places: number): number => (((places + slabTokens - 1) & -slabTokens) + valueFloats(headSize)) * 4;
+
+/** Chunks of a sum over n features. */
+export const chunksOf = (n: number): number => Math.ceil(n / chunkFeatures);
+/** Bytes of the list that `liveFeatures` writes. */
+export const liveListBytes = (n: number): number => (chunksOf(n) + 1) * 4 + n * 2;

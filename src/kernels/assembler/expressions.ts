@@ -40,6 +40,8 @@ const loadLanes = (opcode: number, align: number) => (address: Int, offset = 0):
 export const i32 = {
   const: (value: number): I32 => expr('i32', int(value)),
   load: (address: Int, offset = 0): I32 => expr('i32', int(address), [0x28, ...memarg(2, offset)]),
+  /** Two bytes, unsigned. */
+  load16_u: (address: Int, offset = 0): I32 => expr('i32', int(address), [0x2f, ...memarg(1, offset)]),
   eqz: (a: Int): I32 => expr('i32', int(a), [0x45]),
   eq: int2(0x46), ne: int2(0x47), lt_s: int2(0x48), lt_u: int2(0x49), gt_s: int2(0x4a), ge_s: int2(0x4e), ge_u: int2(0x4f),
   add: int2(0x6a), sub: int2(0x6b), mul: int2(0x6c), div_u: int2(0x6e), rem_u: int2(0x70),
@@ -65,6 +67,8 @@ export const v128 = {
   /** a ∧ ¬b */
   andnot: lanes2(0x4f),
   or: lanes2(0x50), xor: lanes2(0x51),
+  /** 1 if any bit is set. */
+  any_true: (a: V128): I32 => expr('i32', a.code, simd(0x53)),
   /** Bits of `a` where `mask` is 1, of `b` where it is 0. */
   bitselect: (a: V128, b: V128, mask: V128): V128 => expr('v128', a.code, b.code, mask.code, simd(0x52)),
   /** Lanes 0 … 3 of a and 4 … 7 of b, in the given order. */

@@ -114,6 +114,10 @@ export class FunctionBuilder {
   storeI32(address: Int, value: Int, offset = 0): void {
     this.#emit(int(address), int(value), 0x36, memarg(2, offset));
   }
+  /** Stores the low 16 bits. */
+  storeI16(address: Int, value: Int, offset = 0): void {
+    this.#emit(int(address), int(value), 0x3b, memarg(1, offset));
+  }
   store(address: Int, value: V128, offset = 0): void {
     this.#emit(int(address), value.code, [0xfd, 11], memarg(4, offset));
   }

@@ -21,7 +21,7 @@ export const sumFeatures = (n: number, term: (feature: number) => number): numbe
 };
 
 /** The index of packed(feature, result) in a packed block. */
-const packedIndex = (packWidth: number, n: number, m: number, feature: number, result: number): number => {
+export const packedIndex = (packWidth: number, n: number, m: number, feature: number, result: number): number => {
   const group = Math.floor(result / packWidth);
   const width = Math.min(packWidth, m - group * packWidth);
   return group * packWidth * n + feature * width + (result - group * packWidth);

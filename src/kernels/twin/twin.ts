@@ -14,6 +14,8 @@ import { moveTwins } from './moves.js';
 import { normTwins } from './norms.js';
 import { optimizerTwins } from './optimizers.js';
 import { rotaryTwins } from './rotary.js';
+import { sparseTwins } from './sparse.js';
+import { sparseGradientTwins } from './sparse-gradient.js';
 import { squareTwins } from './squares.js';
 import { viewOf } from './view.js';
 
@@ -24,6 +26,6 @@ export const createTwin = (memory: WebAssembly.Memory, packWidth = twinPackWidth
   const view = viewOf(memory);
   return {
     packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...attentionTwins(view), ...attentionCachedTwins(view), ...normTwins(view), ...rotaryTwins(view),
-    ...dropoutTwins(view), ...initialTwins(view), ...squareTwins(view), ...optimizerTwins(view),
+    ...dropoutTwins(view), ...initialTwins(view), ...squareTwins(view), ...sparseTwins(view, packWidth), ...sparseGradientTwins(view), ...optimizerTwins(view),
   };
 };

@@ -22,6 +22,10 @@ import { defineOptimizers } from './optimizers.js';
 import { definePack } from './pack.js';
 import { defineRotary } from './rotary.js';
 import { defineSoftmax } from './softmax.js';
+import { defineSparseGradient } from './sparse-gradient.js';
+import { defineSparseLinear } from './sparse-linear.js';
+import { defineSparseMoves } from './sparse-moves.js';
+import { defineSparseRows } from './sparse-rows.js';
 import { defineSquares } from './squares.js';
 
 export type Width = '128' | '256';
@@ -36,6 +40,10 @@ export const buildModule = ({ width, salt = '', names = false }: { readonly widt
   defineLinear(m, shape);
   defineGradient(m, shape);
   definePack(m, shape);
+  defineSparseLinear(m, shape);
+  defineSparseRows(m, shape);
+  defineSparseGradient(m, shape);
+  defineSparseMoves(m, shape);
   defineActivations(m);
   defineSoftmax(m);
   defineAttentionProducts(m, shape);

@@ -83,6 +83,23 @@ export class Arena {
     return address;
   }
 
+  /** A block of given words. */
+  words(values: ArrayLike<number>): number {
+    const address = this.#reserve(values.length);
+    for (const words of this.#words) words.set(values, address >> 2);
+    return address;
+  }
+
+  /** A block of given half words. */
+  halves(values: readonly number[]): number {
+    return this.words(new Int32Array(Uint16Array.from([...values, ...(values.length % 2 === 1 ? [0] : [])]).buffer));
+  }
+
+  /** A drawn number from 0 to 1. */
+  chance(): number {
+    return this.#word() / 2 ** 32;
+  }
+
   /** A block of drawn words from `min` to `max`. */
   integers(count: number, min: number, max: number): number {
     const address = this.#reserve(count);
