@@ -49,7 +49,7 @@ export const programProducts = (layout: ClusterLayout, thread: number): ProgramP
   const kernels = onlyProducts(createKernels(layout.kernels, memory));
   const microBatches = dealBatch(batch);
   const bands = arena.bands.filter((band) => band.thread === thread).map((band) => {
-    const context: BandContext = { program, arena, band, batch, seed, kernels, memory };
+    const context: BandContext = { program, arena, band, batch, seed, kernels, memory, isSparse: () => false };
     return { worker: sweepWorker(context), head: sweepHead(context), shares: microBatches.map((microBatch) => ({ ...shareOf(band, program, microBatch, batch), step: 0, evaluate: false })) };
   });
   const attention: AttentionWorker = attentionWorker({ program, arena, batch, microBatches, thread, kernels, memory });
@@ -64,7 +64,10 @@ export const programProducts = (layout: ClusterLayout, thread: number): ProgramP
         if (plan.kind === 'head') {
           if (op === 'headDelta') head.headDelta(share, plan, block, slot, gradientSlot);
           else if (op === 'headMax' || op === 'headSum') head[op](share, plan, block, slot);
-        } else if (op === 'forward' || op === 'delta' || op === 'gradient') worker[op](share, plan, block, op === 'gradient' ? gradientSlot : slot);
+        } else if (op === 'forward' || op === 'delta' || op === 'gradient') {
+          if (op === 'gradient') worker.gradient(share, plan, block, gradientSlot, -1);
+          else worker[op](share, plan, block, slot);
+        }
       }
     });
   };

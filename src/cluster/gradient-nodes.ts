@@ -4,12 +4,14 @@
  * A merge puts its result into the left node's buffer, so a node is always found where its lowest slab's band left its first part. Every
  * device derives from the deal which nodes it finds and which it merges. Not here: the additions, the messages.
  */
-import type { StreamedPlan } from '../compiler/program.js';
+import type { BlockPlan, Program, StreamedPlan } from '../compiler/program.js';
 import { nodeAlign, nodesMax, slabTokens } from '../kernels/types.js';
+import { words } from '../tensor/shared-memory.js';
 import { assert } from '../util/errors.js';
-import { KiB, ceilDiv } from '../util/units.js';
+import { KiB, roundUp } from '../util/units.js';
 import type { MicroBatch } from './deal.js';
-import type { BandPlan } from './layout.js';
+import type { BandPlan, ClusterLayout } from './layout.js';
+import { sparseGradientOf } from './masks.js';
 import { mergeNodes, nodesOfRange, type Merge, type TreeNode } from './token-tree.js';
 
 /** Most nodes of one band: slots are numbered band · nodesPerBand + ordinal. */
@@ -48,41 +50,84 @@ export const slabGroup = (width: number): number => {
 /** Nodes that wait at most while a share of so many slabs is worked off group by group. */
 export const waitingNodes = (slabs: number): number => 2 * nodesMax(slabs) + 2;
 
-/** The part of a gradient block that belongs to one parameter: some rows of its nodes, and where they lie in the parameter's dense index. */
+/** The part of a gradient block that belongs to one parameter: some rows of its nodes, and where they lie in the order in which the parameter's gradient is kept. */
 export interface GradientPart {
   readonly parameter: number;
-  /** Rows of the node: firstRow … firstRow+rows−1, of `cols` values each. */
-  readonly firstRow: number;
+  /** First float of the part in a node, and distance of rows; `rows` of `cols` values each. */
+  readonly from: number;
+  readonly fromValues: number;
   readonly rows: number;
   readonly cols: number;
-  /** Dense index of the first value, and distance of rows. */
+  /** Place of the first value, and distance of rows. */
   readonly firstValue: number;
   readonly rowValues: number;
 }
 
 export interface BlockShape {
-  readonly rows: number;
-  readonly width: number;
+  /** Floats of a node, with padding. */
+  readonly floats: number;
   readonly nodeBytes: number;
+  readonly width: number;
   /** Values that are no padding. */
   readonly elements: number;
   readonly parts: readonly GradientPart[];
 }
+
+const runOf = (plan: StreamedPlan, block: number): BlockPlan => {
+  const run = plan.forwardBlocks[block];
+  assert(run !== undefined, `block ${block} exists`);
+  return run;
+};
 
 /**
  * Shape of the nodes of a gradient block, rows padded. Linear: inputs (and the bias) × the block's outputs; tied: the block's outputs × inputs;
  * norm: gain (and bias) × features.
  */
 export const blockShape = (plan: StreamedPlan, block: number): BlockShape => {
-  const run = plan.forwardBlocks[block];
-  assert(run !== undefined, `block ${block} exists`);
+  const run = runOf(plan, block);
   const { weight, bias, inputs, outputs } = plan;
   const turned = plan.kind !== 'norm' && plan.tied;
   const cols = turned ? inputs : run.count, weightRows = plan.kind === 'norm' ? 1 : turned ? run.count : inputs;
-  const width = ceilDiv(cols, nodeAlign) * nodeAlign, rows = weightRows + (bias === null ? 0 : 1);
-  const parts: GradientPart[] = [{ parameter: weight, firstRow: 0, rows: weightRows, cols, firstValue: turned ? run.first * inputs : run.first, rowValues: turned ? inputs : outputs }];
-  if (bias !== null) parts.push({ parameter: bias, firstRow: weightRows, rows: 1, cols, firstValue: run.first, rowValues: outputs });
-  return { rows, width, nodeBytes: rows * width * 4, elements: rows * cols, parts };
+  const width = roundUp(cols, nodeAlign), rows = weightRows + (bias === null ? 0 : 1);
+  const parts: GradientPart[] = [{ parameter: weight, from: 0, fromValues: width, rows: weightRows, cols, firstValue: turned ? run.first * inputs : run.first, rowValues: turned ? inputs : outputs }];
+  if (bias !== null) parts.push({ parameter: bias, from: weightRows * width, fromValues: width, rows: 1, cols, firstValue: run.first, rowValues: outputs });
+  return { floats: rows * width, nodeBytes: rows * width * 4, width, elements: rows * cols, parts };
+};
+
+/** A node of a sparse block: where its bias begins, in bytes, how wide that is, and floats in all. */
+export const storedNode = ({ bias }: Pick<StreamedPlan, 'bias'>, run: BlockPlan, stored: number): { readonly biasAt: number; readonly width: number; readonly floats: number } => {
+  const padded = roundUp(stored, nodeAlign), width = roundUp(run.count, nodeAlign);
+  return { biasAt: padded * 4, width, floats: padded + (bias === null ? 0 : width) };
+};
+
+/** Shape of the nodes of a sparse block: its stored positions as they stream, then its bias. `firstPlace`: place of the first among all of the weight. */
+export const storedShape = (plan: StreamedPlan, block: number, stored: number, firstPlace = 0): BlockShape => {
+  const run = runOf(plan, block);
+  const { weight, bias, outputs } = plan;
+  const { biasAt, width, floats } = storedNode(plan, run, stored);
+  const parts: GradientPart[] = [{ parameter: weight, from: 0, fromValues: 0, rows: 1, cols: stored, firstValue: firstPlace, rowValues: 0 }];
+  if (bias !== null) parts.push({ parameter: bias, from: biasAt / 4, fromValues: width, rows: 1, cols: run.count, firstValue: run.first, rowValues: outputs });
+  return { floats, nodeBytes: floats * 4, width, elements: stored + (bias === null ? 0 : run.count), parts };
+};
+
+/** Results of the widest block of a program, at least one vector of them. */
+export const widestBlock = (program: Program): number => Math.max(nodeAlign, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map(({ count }) => count)));
+
+/** The block that stands in a gradient slot. */
+export interface GradientWhere {
+  readonly step: number;
+  readonly streamed: number;
+  readonly block: number;
+  readonly slot: number;
+}
+
+/** Shape of the nodes in a gradient slot: a sparse block left the number of its stored positions there. */
+export const shapeInSlot = (layout: ClusterLayout, { step, streamed, block, slot }: GradientWhere): BlockShape => {
+  const plan = layout.program.streamed[streamed];
+  assert(plan !== undefined, 'the block is in the program');
+  const sparse = sparseGradientOf(layout, plan, step);
+  if (sparse === null) return blockShape(plan, block);
+  return storedShape(plan, block, words(layout.arenaMemory, layout.arena.gradientHeads + slot * 4, 1)[0] as number);
 };
 
 /** Address of a node in a gradient slot. */

@@ -8,6 +8,7 @@
  */
 import type { KernelPlan } from '../kernels/load.js';
 import type { Optimizer } from '../model/optimizer.js';
+import type { SparseParameter } from '../model/sparsity.js';
 import type { Program } from '../compiler/program.js';
 import type { BatchShape } from './deal.js';
 
@@ -43,6 +44,19 @@ export interface BandPlan {
   readonly fabric: number;
 }
 
+/** Room of one thread for the sparse gradient over four slabs at a time; see tile/gradient-sparse.ts. Addresses in the arena. */
+export interface QuadPlan {
+  /** Panels of four slabs interleaved: the layer's inputs, the block's deltas, and ones. */
+  readonly x: number;
+  readonly dy: number;
+  readonly ones: number;
+  /** The structure of a bias gradient: every result has the one feature 0. */
+  readonly noIndices: number;
+  readonly everyStart: number;
+  /** Dense nodes of a group of slabs, from which stored positions are taken. */
+  readonly dense: number;
+}
+
 export interface ArenaPlan {
   readonly bytes: number;
   /** Packed weights with their bias, in flight. */
@@ -59,6 +73,10 @@ export interface ArenaPlan {
   readonly nodes: readonly number[];
   /** Each thread's room for one head of a sample's attention; see tile/attention.ts. */
   readonly attention: readonly number[];
+  /** Stored positions of the sparse gradient block in each gradient slot, i32. */
+  readonly gradientHeads: number;
+  /** Each thread's room for gradients at stored positions; empty where nothing is sparse. */
+  readonly quads: readonly QuadPlan[];
   readonly bands: readonly BandPlan[];
   /** Bytes of activations among all of it. */
   readonly activationBytes: number;
@@ -76,6 +94,42 @@ export interface ParameterPlace {
   readonly tableRoot: number | null;
   /** Leaves of the sum of squares, f32, ⌈size / 1024⌉; 0 where no norm is asked for. */
   readonly squares: number;
+  /** A sparse parameter's masks, with its weights and moments at the stored positions; `weights` and `moments` above are then empty, `gradients` hold stored positions. */
+  readonly sparse: SparsePlace | null;
+}
+
+/** The structure of a stream's blocks (sparsity/structure.ts) in memory. */
+export interface FormPlace {
+  readonly indices: number;
+  readonly starts: number;
+  /** u32 [blocks + 1]: the first stored place of each block, and where its starts begin. */
+  readonly firstOf: number;
+  readonly startsOf: number;
+}
+
+/** One mask and what is stored under it, in the order in which it streams. */
+export interface MaskPlace {
+  readonly weights: readonly [number, number];
+  readonly moments: readonly number[];
+  /** Dense index of each stored place, u32. */
+  readonly positions: number;
+  readonly forward: FormPlace;
+  /** `order`: stored place of each entry of the delta stream, u32. */
+  readonly delta: FormPlace & { readonly order: number };
+  /** Stored places by ascending dense index, u32; 0 where no norm is asked for. */
+  readonly byIndex: number;
+}
+
+export interface SparsePlace {
+  readonly plan: SparseParameter;
+  /** Its place in the table of masks (masks.ts). */
+  readonly number: number;
+  /** Values of four neighbouring outputs lie side by side. */
+  readonly fourRow: boolean;
+  /** One, or two where masks change: the next is made while the last is still needed. */
+  readonly masks: readonly MaskPlace[];
+  /** Dense gradients, where an algorithm asks for them; as many as `gradients`. */
+  readonly dense: readonly number[];
 }
 
 /** One unit's own regions in each memory that it works on. */
@@ -124,7 +178,7 @@ export interface ClusterLayout {
   readonly optimizer: Optimizer;
   /** Largest global norm of a step's gradient, or null: parameters then wait for the verdict of the whole step. */
   readonly clipNorm: number | null;
-  /** Keys dropout. */
+  /** Keys dropout and masks. */
   readonly seed: number;
   readonly batch: BatchShape;
   readonly kernels: KernelPlan;
@@ -134,6 +188,10 @@ export interface ClusterLayout {
   readonly memoryXMemories: readonly WebAssembly.Memory[];
   /** Versions and progress of updates, i32 [parameter][unit][3]; see memoryx/update.ts. */
   readonly journal: SharedArrayBuffer;
+  /** Which mask goes with which version, i32; see masks.ts. */
+  readonly masks: SharedArrayBuffer;
+  /** 'stored': sparse blocks always travel at their stored positions alone, as tiles that work one by one want them. */
+  readonly forms: 'fastest' | 'stored';
   /** Action counters (trace/counts.ts), one array a device. */
   readonly counts: SharedArrayBuffer;
 }

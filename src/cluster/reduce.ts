@@ -6,10 +6,9 @@ import type { Merge } from './token-tree.js';
 
 /** left = left + right for every merge. Returns the elements added. */
 export const followMerges = (kernels: Kernels, bands: readonly BandPlan[], merges: readonly Merge[], slot: number, shape: BlockShape): number => {
-  const floats = shape.rows * shape.width;
   for (const { into, from } of merges) {
     const left = nodeAddress(bands, into, slot, shape);
-    kernels.add(left, left, nodeAddress(bands, from, slot, shape), floats);
+    kernels.add(left, left, nodeAddress(bands, from, slot, shape), shape.floats);
   }
-  return merges.length * floats;
+  return merges.length * shape.floats;
 };

@@ -14,7 +14,7 @@ import { generate, type GeneratedToken } from '../cluster/coordinator/generation
 import { train } from '../cluster/coordinator/training.js';
 import { devices, devicesUrl, type Devices } from '../cluster/devices.js';
 import { lanesMax } from '../cluster/generation/plan.js';
-import { readWeights, storeWeights } from '../cluster/store.js';
+import { readMasks, readWeights, storeWeights } from '../cluster/store.js';
 import { planTree } from '../cluster/swarmx/tree.js';
 import { gradientSlots, weightSlots } from '../cluster/wafer/arena.js';
 import { collectCounts, wire } from '../cluster/wiring.js';
@@ -30,6 +30,7 @@ import { Generation, prepareGeneration, type GenerateOptions, type GenerationRes
 import { checkClusterOptions, type ClusterOptions, type TrainOptions } from './options.js';
 import { inspect } from './inspect.js';
 import { lossFactor, planRun, shareData, type PlannedRun } from './plan.js';
+import { reportSparsity } from './sparsity.js';
 import { Run, type RunListeners, type RunResult } from './run.js';
 
 export class Cluster implements AsyncDisposable {
@@ -65,7 +66,7 @@ export class Cluster implements AsyncDisposable {
   train(model: Model, options: TrainOptions): Run {
     this.#checkFree();
     const planned = planRun(model, options, this.#options, this.threads, this.#kernelPlan);
-    storeWeights(model, planned.layout, options.seed ?? 0, options.weights);
+    storeWeights(model, planned.layout, options.seed ?? 0, options.weights, planned.sparsity.firstMask);
     const run = new Run(planned.summary, (listeners) => this.#execute(model, options, planned, listeners));
     this.#occupy(run.finished);
     return run;
@@ -122,10 +123,11 @@ export class Cluster implements AsyncDisposable {
         learningRate: (step) => valueAt(options.optimizer.learningRate, step),
         revive,
       });
-      const weights = readWeights(model, layout.memoryX, layout.memoryXMemories, result.steps);
+      const weights = readWeights(model, layout, result.steps), masks = readMasks(model, layout, result.steps);
       return {
         weights,
-        ...(options.inspect === true ? { inspection: inspect(layout) } : {}),
+        masks,
+        ...(options.inspect === true ? { inspection: inspect(layout, result.steps - 1) } : {}),
         record: {
           format: 1, numericsVersion, seed, steps: result.steps, batchSize: options.batchSize, optimizer: options.optimizer,
           model: { name: model.name, parameterCount: model.parameterCount, layers: model.layers.map((layer) => layer.name) },
@@ -133,7 +135,7 @@ export class Cluster implements AsyncDisposable {
             numCsx: layout.batch.numCsx, rows: planned.summary.rows, cols: planned.summary.cols, microBatches: planned.microBatches, slabsPerWafer: layout.batch.slabsPerWafer,
             threads: this.threads, dispatcher: this.#options.dispatcher ?? 'thread', kernels: this.kernels,
           },
-          losses: result.losses, evaluations: result.evaluations, faults: result.faults, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
+          losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
           counts: collectCounts(layout, fanIn, result.counts),
           memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },
           weightsDigest: digest(weights),

@@ -1,17 +1,31 @@
 /** Reads gradients, activations and deltas out of the machine after a run, for whoever checks them. Not here: weights (cluster/store.ts), counts (cluster/wiring.ts). */
 import { dealBatch, tokensIn, tokensInSlab } from '../cluster/deal.js';
 import type { ClusterLayout } from '../cluster/layout.js';
+import { readMask, spreadValues } from '../cluster/mask-store.js';
+import { MaskTable, wantsDenseGradient } from '../cluster/masks.js';
 import { slabTokens } from '../kernels/types.js';
-import type { Layer } from '../model/graph.js';
+import type { Layer, ParameterSpec } from '../model/graph.js';
 import type { NamedTensor } from '../tensor/named.js';
 import { floats } from '../tensor/shared-memory.js';
 import type { Inspection } from './run.js';
 
-export const inspect = (layout: ClusterLayout): Inspection => {
-  const { program, memoryX } = layout;
+/** What stands in the machine after step `step`, the last one. */
+export const inspect = (layout: ClusterLayout, step: number): Inspection => {
+  const { program, memoryX } = layout, masks = new MaskTable(layout.masks);
+  /** The gradient at every position of a sparse parameter, where the last step formed it. */
+  const denseOf = (spec: ParameterSpec): NamedTensor | null => {
+    const place = memoryX.parameters[spec.index], sparse = place?.sparse, address = sparse?.dense[0];
+    if (place === undefined || address === undefined || sparse === undefined || sparse === null || !wantsDenseGradient(sparse.plan, step)) return null;
+    return { name: spec.name, shape: spec.shape, data: new Float32Array(floats(layout.memoryXMemories[place.memory] as WebAssembly.Memory, address, spec.size)) };
+  };
   const gradients = program.model.parameters.map((spec): NamedTensor => {
     const place = memoryX.parameters[spec.index];
     const memory = layout.memoryXMemories[place?.memory ?? 0] as WebAssembly.Memory;
+    if (place !== undefined && place.sparse !== null) {
+      const mask = masks.at(place.sparse, step), dense = denseOf(spec), isStored = readMask(memory, mask, spec.size);
+      const data = dense === null ? spreadValues(memory, mask, place.gradients[0] ?? 0, spec.size) : dense.data.map((value, i) => (isStored[i] === 1 ? value : 0));
+      return { name: spec.name, shape: spec.shape, data };
+    }
     const data = new Float32Array(floats(memory, place?.gradients[0] ?? 0, spec.size));
     const table = place?.tableRoot ?? null;
     // A tied table has two roots; their sum is what the optimizer sees.
@@ -27,6 +41,7 @@ export const inspect = (layout: ClusterLayout): Inspection => {
   const trained = trainedLayers(layers);
   return {
     gradients,
+    denseGradients: program.model.parameters.map(denseOf).filter((tensor) => tensor !== null),
     activations: inner.map((layer) => read(layer.id, 'activation')),
     deltas: inner.filter((layer) => trained.has(layer.id)).map((layer) => ({ ...read(deltaSource(layer.id), 'delta'), name: layer.name })),
   };

@@ -3,6 +3,7 @@ import type { Logits, Recompute } from '../compiler/program.js';
 import type { TrainingData } from '../model/data.js';
 import type { Optimizer } from '../model/optimizer.js';
 import type { ThreadFault } from '../actor/turns.js';
+import type { NamedMask, Sparsity } from '../model/sparsity.js';
 import { numCsxMax, type WaferSpec } from '../spec/wafer.js';
 import type { NamedTensor } from '../tensor/named.js';
 import { InvalidConfig } from '../util/errors.js';
@@ -63,6 +64,10 @@ export interface TrainOptions {
   readonly recompute?: Recompute | 'auto';
   /** Whether a micro-batch's logits are held at once or made block by block of classes, three times; 'auto' (default): held up to 64 MiB. Same bits. */
   readonly logits?: Logits | 'auto';
+  /** Which weights are sparse, how their masks begin and how they change (`sparsity({ … })`); all are dense unless given. */
+  readonly sparsity?: Sparsity;
+  /** First masks of sparse weights, in place of what `sparsity` begins with: those of a checkpoint. */
+  readonly masks?: readonly NamedMask[];
   /** Data that nothing learns from, judged now and then. */
   readonly evaluation?: EvaluationOptions;
   readonly signal?: AbortSignal;

@@ -9,6 +9,7 @@ import { compile } from '../compiler/compile.js';
 import type { Logits, Program } from '../compiler/program.js';
 import { dealBatch, lanesIn, slabsPerWafer, type BatchShape } from '../cluster/deal.js';
 import type { ClusterLayout } from '../cluster/layout.js';
+import { makeMaskTable } from '../cluster/masks.js';
 import { planMemoryX } from '../cluster/memoryx/places.js';
 import { journalWords } from '../cluster/memoryx/update.js';
 import { fabricFloats } from '../cluster/tile/fabric-row.js';
@@ -19,20 +20,23 @@ import { slabTokens } from '../kernels/types.js';
 import { checkData, sampleAt, samplesOf, streamOf, type TrainingData } from '../model/data.js';
 import type { Model } from '../model/graph.js';
 import { checkOptimizer } from '../model/optimizer.js';
+import type { SparseParameter } from '../model/sparsity.js';
 import { rotaryTables } from '../model/rotary.js';
 import { specs } from '../spec/wafer.js';
 import { MemoryPlan, floats } from '../tensor/shared-memory.js';
-import { DoesNotFit } from '../util/errors.js';
+import { DoesNotFit, NotEmulated } from '../util/errors.js';
 import { MiB, roundUp } from '../util/units.js';
 import { makeCounters } from '../trace/counts.js';
 import { checkTrainOptions, type ClusterOptions, type TrainOptions } from './options.js';
 import type { RunPlan } from './run.js';
+import { planSparsity, type PlannedSparsity } from './sparsity.js';
 
 export interface PlannedRun {
   readonly layout: ClusterLayout;
   readonly summary: RunPlan;
   readonly stateBytes: number;
   readonly microBatches: number;
+  readonly sparsity: PlannedSparsity;
 }
 
 /** @throws InvalidModel, InvalidConfig, DoesNotFit */
@@ -47,13 +51,14 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   const batch: BatchShape = { samples: o.batchSize, tokensPerSample, numCsx, slabsPerWafer: share, slabTokens };
   const microBatches = dealBatch(batch);
   const tokens = Math.max(...microBatches.flatMap((microBatch) => microBatch.wafers.map((range) => lanesIn(range, batch))));
+  const sparsity = planSparsity(model, o.sparsity, o.masks, o.steps, o.seed ?? 0);
   const wafer = cluster.wafer ?? 'auto';
-  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens) });
+  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens, sparsity.plans) });
 
   const fabric = cluster.sweep === 'tile' ? fabricFloats(program) : 0;
   const arenaPlan = new MemoryPlan('the wafers');
-  const arena = planArena(program, batch, threads, fabric, arenaPlan, o.inspect === true);
-  const memoryX = planMemoryX({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined });
+  const memoryX = planMemoryX({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined, sparse: sparsity.plans, plainForms: cluster.sweep === 'tile' });
+  const arena = planArena(program, batch, threads, fabric, arenaPlan, memoryX.plan.parameters, o.inspect === true);
   checkHostMemory(arenaPlan.bytes + memoryX.plan.memoryBytes.reduce((sum, bytes) => sum + bytes, 0));
   const layout: ClusterLayout = {
     program,
@@ -67,6 +72,8 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
     memoryX: memoryX.plan,
     memoryXMemories: memoryX.create(),
     journal: new SharedArrayBuffer(model.parameters.length * threads * journalWords * 4),
+    masks: makeMaskTable(sparsity.plans.length),
+    forms: cluster.sweep === 'tile' ? 'stored' : 'fastest',
     counts: makeCounters(devicesOf(arena.bands.length, numCsx, cluster.fanIn ?? 4, threads)),
   };
   fillRotary(model, layout, roundUp(tokensPerSample, slabTokens));
@@ -75,6 +82,7 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
     layout,
     stateBytes: memoryX.stateBytes,
     microBatches: microBatches.length,
+    sparsity,
     summary: {
       rows: program.rectangle.rows,
       cols: program.rectangle.cols,
@@ -93,10 +101,14 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
 /** Most bytes of logits, over all wafers, that are held without being asked for. */
 const logitsBytesMax = 64 * MiB;
 
-/** Tiles that work one by one hold their logits. */
-const logitsOf = (model: Model, o: TrainOptions, cluster: ClusterOptions, lanes: number): Logits => {
+/** Tiles that work one by one, and the last layer's weight if it is sparse, hold their logits. @throws NotEmulated */
+const logitsOf = (model: Model, o: TrainOptions, cluster: ClusterOptions, lanes: number, sparse: readonly SparseParameter[]): Logits => {
   const loss = model.layers[model.layers.length - 1], last = model.layers[model.layers.length - 2];
   if (cluster.sweep === 'tile' || last?.kind !== 'linear') return 'held';
+  if (sparse.some(({ parameter }) => parameter === last.weight)) {
+    if (o.logits === 'streamed') throw new NotEmulated({ what: 'logits that are streamed over a sparse weight', where: 'logits', value: model.parameters[last.weight]?.name, hint: "let the filter of sparsity leave it out, or hold the logits (logits: 'held')" });
+    return 'held';
+  }
   const { logits = 'auto' } = o;
   return logits !== 'auto' ? logits : (loss?.features ?? 0) * lanes * 4 > logitsBytesMax ? 'streamed' : 'held';
 };

@@ -8,12 +8,15 @@
 import { ReplaySubject, type Observable } from 'rxjs';
 import type { Recompute } from '../compiler/program.js';
 import type { RunRecord } from '../trace/record.js';
+import type { NamedMask } from '../model/sparsity.js';
 import type { NamedTensor } from '../tensor/named.js';
 import type { EvaluationReport, StepReport } from '../cluster/coordinator/training.js';
 import { iterate } from './iterate.js';
 
 export interface RunResult {
   readonly weights: readonly NamedTensor[];
+  /** Which positions of sparse weights are stored, in graph order; empty where nothing is sparse. */
+  readonly masks: readonly NamedMask[];
   readonly record: RunRecord;
   /** Only with `inspect`. */
   readonly inspection?: Inspection;
@@ -21,8 +24,10 @@ export interface RunResult {
 
 /** What stands in the machine after the last step. */
 export interface Inspection {
-  /** The gradient of every parameter over the last global batch, in graph order. */
+  /** The gradient of every parameter over the last global batch, in graph order; 0 where a mask stores nothing. */
   readonly gradients: readonly NamedTensor[];
+  /** Gradients at every position, of sparse parameters whose masks changed by them behind the last step. */
+  readonly denseGradients: readonly NamedTensor[];
   /** The output of every layer but ids, loss and a streamed head, [tokens of the last micro-batch][features], by layer name. */
   readonly activations: readonly NamedTensor[];
   /** The delta of the output of each of these layers that has one. */

@@ -51,6 +51,9 @@ export const specs = {
   wse3: wse('WSE-3', 900_000, 755, 1170, 0.875e9, { trust: 'derived', source: 'fabric 762 × 1172 less the edge' }, published('vendor data sheet')),
 } as const;
 
+/** What travels beside a stored weight, so that its core knows which activations it meets: 16 bits (a sparse packet is a 16-bit value and a 16-bit index). */
+export const sparsePacket = { indexBytes: 2 } as const;
+
 /** Most systems in a cluster (announcement of August 2021). */
 export const numCsxMax = 192;
 

@@ -50,4 +50,5 @@ export class MemoryPlan {
 /** A float view; `address` in bytes, `length` in floats. */
 export const floats = (memory: WebAssembly.Memory, address: number, length: number): Float32Array => new Float32Array(memory.buffer, address, length);
 export const words = (memory: WebAssembly.Memory, address: number, length: number): Int32Array => new Int32Array(memory.buffer, address, length);
+export const halves = (memory: WebAssembly.Memory, address: number, length: number): Uint16Array => new Uint16Array(memory.buffer, address, length);
 export const bytesOf = (memory: WebAssembly.Memory, address: number, length: number): Uint8Array => new Uint8Array(memory.buffer, address, length);

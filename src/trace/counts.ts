@@ -9,6 +9,8 @@
 export const actions = [
   /** multiply-adds of the three products */
   'macs',
+  /** multiply-adds that dense weights would have had besides: at positions that a mask does not store */
+  'macsSkipped',
   /** additions of biases and of their gradients */
   'biasAdds',
   /** elements of activations, their derivatives, and softmax */

@@ -7,6 +7,16 @@ export interface CountsByDevice {
   readonly devices: Readonly<Record<string, Counts>>;
 }
 
+/** A sparse weight at the end of a run. */
+export interface SparsityReport {
+  readonly name: string;
+  readonly size: number;
+  /** Positions that its mask stores. */
+  readonly stored: number;
+  /** Stored positions of the fullest column of tiles ÷ their mean over columns. */
+  readonly imbalance: number;
+}
+
 export interface RunRecord {
   readonly format: 1;
   readonly numericsVersion: number;
@@ -35,6 +45,9 @@ export interface RunRecord {
   /** Work of evaluations, apart from `counts`. */
   readonly evaluated: Counts;
   readonly faults: number;
+  /** Sparse weights, in graph order; and steps behind which masks were due and stayed, for a gradient was not finite. */
+  readonly sparsity: readonly SparsityReport[];
+  readonly masksKept: number;
   /** Host memory in bytes. */
   readonly memory: { readonly allocatedBytes: number; readonly stateBytes: number; readonly activationBytes: number };
   /** Credits given out and taken back by each stream. */

@@ -3,7 +3,8 @@
  *
  *   down ─gradient blocks─▶ up ─whole─▶ update on all units ─▶ version ─▶ next step's way down;  all versions: acknowledged
  *
- * Where the gradient is clipped, updates wait for the norm of the whole step's gradient. A tied table is whole when both its roots are.
+ * Where the gradient is clipped, updates wait for the norm of the whole step's gradient. A tied table is whole when both its roots are. Where masks change behind a step, those
+ * parameters wait until all have been updated: only if every gradient was finite, their next masks are made.
  *
  * Not here: what to do after a fault (training.ts).
  */
@@ -15,7 +16,8 @@ import type { ClusterLayout } from '../layout.js';
 import type { TreeNodePlan } from '../swarmx/protocol.js';
 import { wayDown } from './down.js';
 import { streamOrder } from './order.js';
-import type { Ledger, Ports } from './ports.js';
+import { updateAt } from '../masks.js';
+import { pick, type Ledger, type Ports } from './ports.js';
 import type { Slots } from './slots.js';
 import { wayUp } from './up.js';
 import { clipOf } from './norm.js';
@@ -43,6 +45,8 @@ export interface AttemptOptions {
   readonly onLoss: (step: number) => void;
   /** Called once a step where the gradient is clipped, with its norm before. */
   readonly onNorm: (step: number, norm: number) => void;
+  /** Called once a step behind which masks are due: how many changed, 0 where a gradient was not finite. */
+  readonly onMasks: (step: number, changed: number) => void;
   /** Every weight of the next step is there. */
   readonly onAcknowledged: (step: number) => void;
 }
@@ -61,8 +65,42 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
   const squaresLeft = new Map<number, number>();
   let updatesLeft = (end - o.first) * parameters;
 
+  const sparse = places.flatMap((place) => (place.sparse === null ? [] : [place.sparse.plan]));
+  /** Masks that change behind a step, what its gradients are found to be, and parameters that it still lacks. */
+  const due = new Map<number, { readonly parameters: readonly number[]; isFinite: boolean; left: number; readonly settled: Promise<void>; settle: () => void }>();
+  const masksOf = (step: number) => {
+    const known = due.get(step);
+    if (known !== undefined) return known;
+    const changing = sparse.filter((plan) => updateAt(plan, step + 1) !== null).map((plan) => plan.parameter);
+    let settle = (): void => {};
+    const settled = new Promise<void>((resolve) => (settle = resolve));
+    const made = { parameters: changing, isFinite: true, left: parameters, settled, settle };
+    due.set(step, made);
+    return made;
+  };
+  const check = async (step: number, parameter: number): Promise<void> => {
+    const masks = masksOf(step);
+    if (masks.parameters.length === 0) return;
+    const answers = await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.check', step, parameter })));
+    if (answers.some((answer) => answer.type === 'memoryx.checked' && answer.finite === 0)) masks.isFinite = false;
+  };
+  /** The parameter is updated; settles when its mask is that of the next version. */
+  const settleMask = async (step: number, parameter: number): Promise<void> => {
+    const masks = masksOf(step), { length: count } = masks.parameters;
+    masks.left--;
+    if (masks.left === 0) {
+      due.delete(step);
+      masks.settle();
+      if (count > 0) o.onMasks(step, masks.isFinite ? count : 0);
+    }
+    if (!masks.parameters.includes(parameter)) return;
+    await masks.settled;
+    if (masks.isFinite) await ledger.ask(pick(ports.units, parameter % ports.units.length), { type: 'memoryx.mask', step, parameter });
+  };
+
   const update = async (step: number, parameter: number, clip: number): Promise<void> => {
     await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip })));
+    if (sparse.length > 0) await settleMask(step, parameter);
     if (versions.reach(parameter, step + 1)) o.onAcknowledged(step);
     updatesLeft--;
     if (updatesLeft === 0) {
@@ -78,8 +116,9 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
       if (left > 0) return;
       rootsLeft.delete(key);
     }
+    if (sparse.length > 0) await check(step, parameter);
     if (layout.clipNorm === null) return update(step, parameter, 1);
-    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.squares', parameter })));
+    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.squares', step, parameter })));
     const left = (squaresLeft.get(step) ?? parameters) - 1;
     squaresLeft.set(step, left);
     if (left > 0) return;

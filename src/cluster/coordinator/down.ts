@@ -13,6 +13,7 @@ import { inOrder } from '../../stream/in-order.js';
 import { assert } from '../../util/errors.js';
 import type { MicroBatch } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
+import { sparseGradientOf } from '../masks.js';
 import { attentionIsShared } from '../samples.js';
 import type { StreamItem } from './order.js';
 import { pick, unitOf, type Ledger, type Ports } from './ports.js';
@@ -49,13 +50,15 @@ interface Ready {
   /** −1 where none is needed. */
   readonly slot: number;
   readonly gradientSlot: number;
+  /** Bytes of its block on a link. */
+  readonly bytes: number;
 }
 
 /** Passes whose blocks come from MemoryX, and passes whose blocks leave gradient nodes behind. */
 const streamsDown: ReadonlySet<StreamItem['op']> = new Set(['forward', 'delta', 'headMax', 'headSum', 'headDelta']);
 const leavesNodes: ReadonlySet<StreamItem['op']> = new Set(['gradient', 'headDelta']);
-/** What MemoryX packs: a forward block, a delta block, or both. */
-const packOf = (op: StreamItem['op']): number => (op === 'delta' ? 1 : op === 'headDelta' ? 2 : 0);
+/** What MemoryX packs: a forward block, a delta block, or both; or the positions of a sparse gradient. */
+const packOf = (op: StreamItem['op']): number => (op === 'delta' ? 1 : op === 'headDelta' ? 2 : op === 'gradient' ? 3 : 0);
 
 export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observable<void> => {
   const { layout, ports, ledger, versions, weightSlots, gradientSlots } = o;
@@ -81,12 +84,18 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     return { plan, number: pass.streamed };
   };
 
-  const send = async (item: StreamItem, slot: number): Promise<void> => {
+  /** Whether something comes from MemoryX for an item: a wafer keeps no weights, so it is told which gradients of a sparse one are wanted. */
+  const comesDown = (item: StreamItem): boolean => streamsDown.has(item.op) || (item.op === 'gradient' && sparseGradientOf(layout, streamedOf(item).plan, item.step) !== null);
+
+  /** Returns the bytes of the block. */
+  const send = async (item: StreamItem, slot: number, gradientSlot: number): Promise<number> => {
     const { plan, number } = streamedOf(item);
     await versions.at(plan.weight, item.step);
     if (plan.bias !== null) await versions.at(plan.bias, item.step);
     const unit = pick(ports.units, unitOf(number, item.block, ports.units.length));
-    await ledger.ask(unit, { type: 'memoryx.send', step: item.step, pass: packOf(item.op), streamed: number, block: item.block, slot });
+    const sent = await ledger.ask(unit, { type: 'memoryx.send', step: item.step, pass: packOf(item.op), streamed: number, block: item.block, slot, gradientSlot: item.op === 'gradient' ? gradientSlot : -1 });
+    assert(sent.type === 'memoryx.sent', 'a unit says how many bytes it sent');
+    return sent.bytes;
   };
   const enter = async (item: StreamItem): Promise<void> => {
     await Promise.allSettled(current);
@@ -103,24 +112,16 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
 
   const prepare = async (item: StreamItem, index: number): Promise<Ready> => {
     // Both are asked for at once: a later item must not come between.
-    const [slot, gradientSlot] = await Promise.all([streamsDown.has(item.op) ? weightSlots.acquire() : -1, leavesNodes.has(item.op) ? gradientSlots.acquire() : -1]);
-    if (slot >= 0) await send(item, slot);
-    return { index, item, slot, gradientSlot };
+    const [slot, gradientSlot] = await Promise.all([comesDown(item) ? weightSlots.acquire() : -1, leavesNodes.has(item.op) ? gradientSlots.acquire() : -1]);
+    return { index, item, slot, gradientSlot, bytes: slot >= 0 ? await send(item, slot, gradientSlot) : 0 };
   };
 
   const hostsIn = bandsIn.map((bands) => ports.hosts.filter(({ thread }) => bands.some((band) => band.thread === thread)));
   /** Tells every host that has samples, and SwarmX what passes it on the way; the order of calls is the program's. */
-  const tell = ({ item, slot, gradientSlot }: Ready): Promise<unknown> => {
+  const tell = ({ item, slot, gradientSlot, bytes }: Ready): Promise<unknown> => {
     const { step, microBatch, pass, block } = item;
     const hosts = (hostsIn[microBatch] ?? []).map(({ ref }) => ledger.ask(ref, { type: 'tile.work', step, microBatch, pass, block, slot, gradientSlot, evaluate: o.evaluation === null ? 0 : 1 }));
-    return Promise.all<unknown>(slot >= 0 ? [...hosts, ...broadcast(item)] : hosts);
-  };
-  const broadcast = (item: StreamItem): Promise<unknown>[] => {
-    const { plan } = streamedOf(item), isForward = item.op !== 'delta';
-    const block = (isForward ? plan.forwardBlocks : plan.deltaBlocks)[item.block];
-    assert(block !== undefined, `block ${item.block} exists`);
-    const contracted = (plan.kind === 'norm' ? 1 : isForward ? plan.inputs : plan.outputs) * (item.op === 'headDelta' ? 2 : 1) + (isForward && plan.bias !== null ? 1 : 0);
-    return ports.nodes.map((node) => ledger.ask(node, { type: 'swarmx.broadcast', step: item.step, bytes: contracted * block.count * 4 }));
+    return Promise.all<unknown>(slot >= 0 ? [...hosts, ...ports.nodes.map((node) => ledger.ask(node, { type: 'swarmx.broadcast', step, bytes }))] : hosts);
   };
 
   const finish = async ({ item, slot, gradientSlot }: Ready, told: Promise<unknown>): Promise<void> => {

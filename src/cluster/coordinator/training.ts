@@ -15,6 +15,7 @@ import { ActorFailed, assert, NonFiniteLoss } from '../../util/errors.js';
 import { nowMs } from '../../util/clock.js';
 import { dealBatch, slabsOfSample } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
+import { sparsityOf } from '../masks.js';
 import type { TreeNodePlan } from '../swarmx/protocol.js';
 import { attempt, type StreamCredits } from './attempt.js';
 import { lookahead } from './down.js';
@@ -36,6 +37,9 @@ export interface StepReport {
   readonly tokens: number;
   /** Global norm of the gradient before clipping; only where it is clipped. */
   readonly gradientNorm?: number;
+  /** Masks that changed behind the step, and the share of positions of sparse weights that is not stored from then on; only where weights are sparse. */
+  readonly masksUpdated?: number;
+  readonly sparsity?: number;
   /** Host time since the step before was acknowledged. */
   readonly seconds: number;
 }
@@ -81,6 +85,8 @@ export interface TrainingResult {
   readonly steps: number;
   readonly evaluations: readonly EvaluationReport[];
   readonly faults: number;
+  /** Steps behind which masks were due and stayed, for a gradient was not finite. */
+  readonly masksKept: number;
   /** What acknowledged steps did, all devices one behind the other. */
   readonly counts: Float64Array;
   readonly redone: Counts;
@@ -111,6 +117,8 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     });
   };
   const totals = new Map<string, { out: number; back: number; highWater: number }>();
+  const sparseSoFar = sparsityOf(layout);
+  let masksKept = 0;
   let acknowledged = 0, faults = 0, tries = 0, clock = nowMs();
 
   /** After a fault: new threads, and MemoryX forgets the gradients of the step. A thread may die again while this goes on. */
@@ -152,7 +160,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       weights: new Slots(new Credits('weight blocks', o.weightSlots)),
       gradients: new Slots(new Credits('gradient blocks', o.gradientSlots)),
     };
-    const pending = new Map<number, number>(), norms = new Map<number, number>();
+    const pending = new Map<number, number>(), norms = new Map<number, number>(), masks = new Map<number, number>();
     const evaluationLosses: number[] = [];
     const fatal = new Subject<never>();
     const every = o.evaluation?.every ?? Infinity;
@@ -165,6 +173,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       layout, tree: o.tree, microBatches, ports, ledger, credits, first: acknowledged, end, factor: o.factor,
       onLoss: (step) => pending.set(step, lossNow(o.factor(step))),
       onNorm: (step, norm) => norms.set(step, norm),
+      onMasks: (step, changed) => masks.set(step, changed),
       onAcknowledged: (step) => {
         const loss = pending.get(step) ?? Number.NaN;
         pending.delete(step);
@@ -179,8 +188,13 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
         const now = nowMs();
         const norm = norms.get(step), factor = o.factor(step);
         norms.delete(step);
+        const changed = masks.get(step);
+        masks.delete(step);
+        if (changed === 0) masksKept++;
+        const sparsity = sparseSoFar(step + 1);
         o.onStep({
           step, loss, learningRate: o.learningRate(step), samples: layout.batch.samples, tokens: factor === 0 ? 0 : Math.round(1 / factor), ...(norm === undefined ? {} : { gradientNorm: norm }),
+          ...(sparsity === null ? {} : { masksUpdated: changed ?? 0, sparsity }),
           seconds: (now - clock) / 1000,
         });
         clock = now;
@@ -214,7 +228,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       totals.set(name, { out: total.out + pool.out, back: total.back + pool.returned, highWater: Math.max(total.highWater, pool.highWater) });
     }
   }
-  return { losses, steps: acknowledged, evaluations, faults, counts, redone: readCounts(redone), evaluated: readCounts(evaluated), credits: Object.fromEntries(totals) };
+  return { losses, steps: acknowledged, evaluations, faults, masksKept, counts, redone: readCounts(redone), evaluated: readCounts(evaluated), credits: Object.fromEntries(totals) };
 };
 
 /** `source`, ended by an error of `fatal` or by the signal. */

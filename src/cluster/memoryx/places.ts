@@ -9,9 +9,11 @@ import type { LayerOf, ParameterSpec } from '../../model/graph.js';
 import { momentsOf, type Optimizer } from '../../model/optimizer.js';
 import { MemoryPlan, memoryBytesMax } from '../../tensor/shared-memory.js';
 import { MiB, ceilDiv, roundUp } from '../../util/units.js';
+import type { SparseParameter } from '../../model/sparsity.js';
 import { blockShape } from '../gradient-nodes.js';
 import { dealBatch, type BatchShape } from '../deal.js';
 import { stretchFloats, type EmbeddingPlace, type MemoryXPlan, type ParameterPlace } from '../layout.js';
+import { planSparse, type SparseNeed } from './sparse-places.js';
 import { stackDepth } from './collect.js';
 
 /** Floats first … first+count−1 of a parameter that unit `unit` of `units` updates; shares start on cache lines. */
@@ -27,14 +29,17 @@ export interface MemoryXNeed {
   readonly units: number;
   /** Whether the norm of the gradient is asked for. */
   readonly clips: boolean;
+  readonly sparse: readonly SparseParameter[];
+  /** Whether tiles work one by one: blocks of four rows are then streamed like any others. */
+  readonly plainForms: boolean;
 }
 
 /** @throws DoesNotFit if one parameter with its state is larger than a memory */
-export const planMemoryX = ({ program, optimizer, batch, units, clips }: MemoryXNeed): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
+export const planMemoryX = ({ program, optimizer, batch, units, clips, sparse, plainForms }: MemoryXNeed): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
   const { model } = program;
   const moments = momentsOf(optimizer);
   const depth = stackDepth(batch);
-  const stagingBytes = 4 * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
+  const stagingBytes = 64 + (sparse.length === 0 ? 4 : 8) * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
   const undoBytes = 4 * Math.max(1, moments) * stretchFloats;
   const tied = new Set(model.layers.flatMap((layer) => (layer.kind === 'linear' && layer.tied ? [layer.weight] : [])));
 
@@ -44,24 +49,34 @@ export const planMemoryX = ({ program, optimizer, batch, units, clips }: MemoryX
   const unitRooms: { readonly staging: number; readonly undo: number; readonly stretch: number }[][] = [];
   let stateBytes = 0;
   for (const parameter of model.parameters) {
+    const number = sparse.findIndex((plan) => plan.parameter === parameter.index), masked = sparse[number];
+    const need: SparseNeed | null = masked === undefined ? null : { program, plan: masked, number, moments, depth, clips, plainForms };
     const waiting = parameter.role === 'table' && !tied.has(parameter.index) ? 1 : depth;
     const copies = 2 + moments + waiting + (tied.has(parameter.index) ? 1 : 0);
     const bytes = roundUp(parameter.size * 4, 64);
+    // A sparse weight's place is planned on a memory of its own first, to know how large it is.
+    const needBytes = need === null ? copies * bytes : planSparse(need, new MemoryPlan('a sparse weight')).bytes;
     let memory = memories[memories.length - 1];
-    if (memory === undefined || memory.bytes + copies * bytes > memoryBytesMax - spareBytes) {
+    if (memory === undefined || memory.bytes + needBytes > memoryBytesMax - spareBytes) {
       const fresh = new MemoryPlan(`MemoryX ${memories.length}`);
       memories.push(fresh);
       unitRooms.push(Array.from({ length: units }, () => ({ staging: fresh.reserve(stagingBytes), undo: fresh.reserve(undoBytes), stretch: fresh.reserve(stretchFloats * 4) })));
       memory = fresh;
+    }
+    const squares = clips ? memory.reserve(ceilDiv(parameter.size, squareLeafFloats) * 4) : 0;
+    stateBytes += needBytes;
+    if (need !== null) {
+      const { gradients, sparse: place } = planSparse(need, memory);
+      parameters.push({ memory: memories.length - 1, weights: [0, 0], moments: [], gradients, tableRoot: null, squares, sparse: place });
+      continue;
     }
     const reserve = (n: number): number[] => Array.from({ length: n }, () => (memory as MemoryPlan).reserve(bytes));
     const [first, second] = reserve(2) as [number, number];
     parameters.push({
       memory: memories.length - 1, weights: [first, second], moments: reserve(moments), gradients: reserve(waiting),
       tableRoot: tied.has(parameter.index) ? (reserve(1)[0] as number) : null,
-      squares: clips ? memory.reserve(ceilDiv(parameter.size, squareLeafFloats) * 4) : 0,
+      squares, sparse: null,
     });
-    stateBytes += copies * bytes;
     const layer = model.layers[parameter.layer];
     if (layer?.kind === 'embedding') embeddings.push(planEmbedding(memory, memories.length - 1, layer, parameter, batch, units));
   }

@@ -3,26 +3,31 @@
  *
  *   down   weights[s mod 2] ─pack─▶ staging ─▶ a weight slot of the arena
  *   up     gradient slot ─▶ staging ─tree─▶ gradients[0] ─update─▶ weights[(s+1) mod 2]
+ *   A sparse weight is kept, sent, collected and updated at the positions that its mask stores (masks.ts, mask-store.ts, sparse-send.ts).
  *
  * Units share the memories and split the work: blocks by number, updates by element. Not here: when (the coordinator).
  */
 import type { Behavior } from '../../actor/behavior.js';
-import type { BlockPlan, HeadPlan } from '../../compiler/program.js';
+import type { BlockPlan, HeadPlan, LinearPlan } from '../../compiler/program.js';
 import { createKernels } from '../../kernels/load.js';
 import { squareLeafFloats, type Kernels } from '../../kernels/types.js';
 import { optimizerFor, type Optimizer } from '../../model/optimizer.js';
-import { floats } from '../../tensor/shared-memory.js';
+import { floats, words } from '../../tensor/shared-memory.js';
 import { count, counters } from '../../trace/counts.js';
 import { assert } from '../../util/errors.js';
 import { dealBatch, slabsOfSample } from '../deal.js';
-import { blockShape, nodeAddress, type GradientPart } from '../gradient-nodes.js';
+import { nodeAddress, shapeInSlot, storedShape, type GradientPart } from '../gradient-nodes.js';
 import { stretchFloats, type ClusterLayout, type ParameterPlace } from '../layout.js';
+import { updateMask } from '../mask-store.js';
+import { MaskTable, sparseGradientOf, wantsDenseGradient, type MaskInUse } from '../masks.js';
 import { arrivals, NodeStack, type StackValues } from './collect.js';
 import { embeddingSide } from './embedding.js';
 import { unitShare } from './places.js';
 import type { MemoryXCommand, MemoryXReply } from './protocol.js';
 import { scalarsAt, type Scalars } from './scalars.js';
-import { gradientStretch, journalWords, updateShare } from './update.js';
+import { sendSparse } from './sparse-send.js';
+import { sparseSquares } from './sparse-squares.js';
+import { gradientStretch, journalWords, updateShare, type UpdatePlace } from './update.js';
 
 export interface MemoryXProps {
   readonly layout: ClusterLayout;
@@ -53,6 +58,16 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     return { place, kernels: k, memory, staging };
   };
   const weightsOf = (parameter: number, step: number): number => at(parameter).place.weights[step % 2 === 0 ? 0 : 1];
+  const masks = new MaskTable(layout.masks);
+  /** A parameter as its optimizer sees it in a step, and how many values that are: of a sparse one, those that are stored. */
+  const inStep = (parameter: number, step: number): { readonly place: UpdatePlace; readonly mask: MaskInUse | null; readonly size: number } => {
+    const { place } = at(parameter), { sparse } = place, spec = program.model.parameters[parameter];
+    assert(spec !== undefined, `parameter ${parameter} is in the model`);
+    if (sparse === null) return { place, mask: null, size: spec.size };
+    const mask = masks.at(sparse, step), [dense] = sparse.dense;
+    const gathered = dense !== undefined && wantsDenseGradient(sparse.plan, step) ? { gathered: { dense, positions: mask.place.positions } } : {};
+    return { place: { weights: mask.place.weights, moments: mask.place.moments, gradients: place.gradients, tableRoot: null, ...gathered }, mask, size: mask.stored };
+  };
 
   /** A streamed head's block for its last pass: as for the forward pass, and behind it turned for dx. */
   const sendHead = (plan: HeadPlan, block: BlockPlan, step: number, slot: number): number => {
@@ -68,12 +83,25 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     return packed;
   };
 
-  const send = (message: Extract<MemoryXCommand, { type: 'memoryx.send' }>): void => {
+  const sendStored = (plan: LinearPlan, message: Extract<MemoryXCommand, { type: 'memoryx.send' }>, slot: number): number => {
+    const { place, kernels: k, memory, staging } = at(plan.weight), { sparse } = place;
+    const isDelta = message.pass === 1, block = (isDelta ? plan.deltaBlocks : plan.forwardBlocks)[message.block];
+    assert(sparse !== null && block !== undefined, 'the block is that of a sparse weight');
+    const mask = masks.at(sparse, message.step), pass = isDelta ? 'delta' : message.pass === 3 ? 'gradient' : 'forward';
+    const bias = pass === 'forward' && plan.bias !== null ? floats(at(plan.bias).memory, weightsOf(plan.bias, message.step) + block.first * 4, block.count) : null;
+    const { bytes, stored } = sendSparse({ home: memory, kernels: k, staging, arena: arenaMemory, slot, forms: layout.forms }, plan, sparse, mask, pass, block, message.block, mask.place.weights[message.step % 2 === 0 ? 0 : 1], bias);
+    if (message.gradientSlot >= 0) words(arenaMemory, arena.gradientHeads, message.gradientSlot + 1)[message.gradientSlot] = stored;
+    return bytes;
+  };
+
+  /** Returns the bytes that travel. */
+  const send = (message: Extract<MemoryXCommand, { type: 'memoryx.send' }>): number => {
     const plan = program.streamed[message.streamed], isForward = message.pass !== 1;
     const block = isForward ? plan?.forwardBlocks[message.block] : plan?.deltaBlocks[message.block];
     const slot = arena.weightSlots[message.slot];
     assert(plan !== undefined && block !== undefined && slot !== undefined, 'the block and its slot exist');
-    const { kernels: k, memory, staging } = at(plan.weight);
+    const { place, kernels: k, memory, staging } = at(plan.weight);
+    if (place.sparse !== null && plan.kind === 'linear') return sendStored(plan, message, slot);
     const weights = weightsOf(plan.weight, message.step);
     const contracted = plan.kind === 'norm' ? 1 : isForward ? plan.inputs : plan.outputs;
     const packed = contracted * block.count;
@@ -88,34 +116,36 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     if (bias !== null) floats(arenaMemory, slot + packed * 4, block.count).set(floats(at(bias).memory, weightsOf(bias, message.step) + block.first * 4, block.count));
     let sent = packed + (bias === null ? 0 : block.count);
     if (message.pass === 2 && plan.kind === 'head') sent += sendHead(plan, block, message.step, slot + sent * 4);
-    count(countersOf(message.step), 'weightBytesOut', sent * 4);
+    return sent * 4;
   };
 
   const collect = (message: Extract<MemoryXCommand, { type: 'memoryx.collect' }>): void => {
     const plan = program.streamed[message.streamed], nodes = incoming[message.microBatch];
     assert(plan !== undefined && nodes !== undefined, 'the block and the micro-batch are in the program');
-    const shape = blockShape(plan, message.block);
+    const sparse = sparseGradientOf(layout, plan, message.step), inSlot = shapeInSlot(layout, message);
+    const shape = sparse === null ? inSlot : storedShape(plan, message.block, inSlot.parts[0]?.cols ?? 0, words(at(plan.weight).memory, masks.at(sparse, message.step).place.forward.firstOf, message.block + 1)[message.block]);
     const key = `${message.streamed}/${message.block}`;
     const stack = stacks.get(key) ?? new NodeStack(slabsOfSample(layout.batch));
     stacks.set(key, stack);
     const weight = at(plan.weight);
-    const nodeFloats = shape.nodeBytes / 4, rowBytes = shape.width * 4;
+    /** Where a gradient is kept: that of a sparse weight at every position if its mask is about to change by it. */
+    const buffersOf = ({ gradients, sparse: masked }: ParameterPlace): readonly number[] => (masked !== null && wantsDenseGradient(masked.plan, message.step) ? masked.dense : gradients);
     /** Where a part of the block stands in the gradient buffer of a position of the stack, and in the staged node. */
     const parts = (position: number): { readonly part: GradientPart; readonly home: number; readonly staged: number; readonly to: ReturnType<typeof at> }[] =>
       shape.parts.map((part) => {
         const to = at(part.parameter);
-        return { part, to, home: (to.place.gradients[position] as number) + part.firstValue * 4, staged: weight.staging + part.firstRow * rowBytes };
+        return { part, to, home: (buffersOf(to.place)[position] as number) + part.firstValue * 4, staged: weight.staging + part.from * 4 };
       });
     const values: StackValues = {
       take(position) {
         for (const { part, to, home, staged } of parts(position)) {
-          if (to.memory === weight.memory) to.kernels.copyRows(home, part.rowValues * 4, staged, rowBytes, part.rows, part.cols);
+          if (to.memory === weight.memory) to.kernels.copyRows(home, part.rowValues * 4, staged, part.fromValues * 4, part.rows, part.cols);
           else floats(to.memory, home, part.cols).set(floats(weight.memory, staged, part.cols));
         }
       },
       add(position) {
         for (const { part, to, home, staged } of parts(position)) {
-          if (to.memory === weight.memory) for (let r = 0; r < part.rows; r++) to.kernels.add(home + r * part.rowValues * 4, home + r * part.rowValues * 4, staged + r * rowBytes, part.cols);
+          if (to.memory === weight.memory) for (let r = 0; r < part.rows; r++) to.kernels.add(home + r * part.rowValues * 4, home + r * part.rowValues * 4, staged + r * part.fromValues * 4, part.cols);
           else {
             floats(to.memory, to.staging, part.cols).set(floats(weight.memory, staged, part.cols));
             to.kernels.add(home, home, to.staging, part.cols);
@@ -131,7 +161,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
       },
     };
     for (const node of nodes) {
-      floats(weight.memory, weight.staging, nodeFloats).set(floats(arenaMemory, nodeAddress(arena.bands, node.slot, message.slot, shape), nodeFloats));
+      floats(weight.memory, weight.staging, shape.floats).set(floats(arenaMemory, nodeAddress(arena.bands, node.slot, message.slot, shape), shape.floats));
       stack.push(node, values);
       count(countersOf(message.step), 'gradientBytesIn', shape.elements * 4);
     }
@@ -140,10 +170,15 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
 
   const stretchOf = (place: ParameterPlace): number => own.stretch[place.memory] as number;
 
-  const squares = (parameter: number): void => {
+  const squares = (step: number, parameter: number): void => {
     const spec = program.model.parameters[parameter];
-    const { place, kernels: k } = at(parameter);
+    const { place, kernels: k, memory } = at(parameter);
     assert(spec !== undefined, `parameter ${parameter} is in the model`);
+    const seen = inStep(parameter, step);
+    if (seen.mask !== null) {
+      sparseSquares({ memory, kernels: k, squares: place.squares, stretch: stretchOf(place), unit, units }, seen.place, seen.mask, spec.size);
+      return;
+    }
     const leaves = Math.ceil(spec.size / squareLeafFloats), perStretch = stretchFloats / squareLeafFloats;
     // Units take turns by stretches, so that every leaf is one unit's.
     for (let first = unit * perStretch; first < leaves; first += units * perStretch) {
@@ -153,25 +188,42 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
   };
 
   const update = (step: number, parameter: number, clip: number): void => {
-    const spec = program.model.parameters[parameter], optimizer = optimizers[parameter];
-    const { place, kernels: k } = at(parameter);
-    assert(spec !== undefined && optimizer !== undefined, `parameter ${parameter} is in the model`);
+    const optimizer = optimizers[parameter], { place: home, kernels: k } = at(parameter), { place, size } = inStep(parameter, step);
+    assert(optimizer !== undefined, `parameter ${parameter} is in the model`);
     let now = scalars.get(optimizer);
     if (now?.step !== step) {
       now = { step, values: scalarsAt(optimizer, step) };
       scalars.set(optimizer, now);
     }
     const journal = new Int32Array(layout.journal, (parameter * units + unit) * journalWords * 4, journalWords);
-    const share = { place, ...unitShare(spec.size, unit, units), undo: own.undo[place.memory] as number, stretch: stretchOf(place), clip, kernels: k, journal };
+    const share = { place, ...unitShare(size, unit, units), undo: own.undo[home.memory] as number, stretch: stretchOf(home), clip, kernels: k, journal };
     count(countersOf(step), 'optimizerElements', updateShare(share, optimizer, now.values, step));
+    // The next version stands under the same mask, until an update changes it.
+    if (home.sparse !== null) masks.use(home.sparse, step + 1, masks.at(home.sparse, step).buffer);
+  };
+
+  /** Whether this unit's share of a gradient is finite. */
+  const check = (step: number, parameter: number): boolean => {
+    const { place, kernels: k } = at(parameter), { size } = program.model.parameters[parameter] ?? { size: 0 };
+    const seen = inStep(parameter, step), { gathered } = seen.place;
+    const { first, count: own } = unitShare(gathered === undefined ? seen.size : size, unit, units);
+    for (let from = first; from < first + own; from += stretchFloats) {
+      const now = Math.min(stretchFloats, first + own - from);
+      const stretch = gathered === undefined ? gradientStretch(k, seen.place, from, now, 1, stretchOf(place)) : gathered.dense + from * 4;
+      if (k.allFinite(stretch, now) === 0) return false;
+    }
+    return true;
   };
 
   return (ctx) => ({
     receive(message) {
       switch (message.type) {
-        case 'memoryx.send':
-          send(message);
-          break;
+        case 'memoryx.send': {
+          const bytes = send(message);
+          count(countersOf(message.step), 'weightBytesOut', bytes);
+          ctx.reply({ type: 'memoryx.sent', bytes });
+          return;
+        }
         case 'memoryx.collect':
           collect(message);
           break;
@@ -191,8 +243,17 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
           break;
         }
         case 'memoryx.squares':
-          squares(message.parameter);
+          squares(message.step, message.parameter);
           break;
+        case 'memoryx.check':
+          ctx.reply({ type: 'memoryx.checked', finite: check(message.step, message.parameter) ? 1 : 0 });
+          return;
+        case 'memoryx.mask': {
+          const { place, memory } = at(message.parameter);
+          assert(place.sparse !== null, `parameter ${message.parameter} has a mask`);
+          updateMask(memory, program, place.sparse, masks, message.step, layout.seed);
+          break;
+        }
         case 'memoryx.update':
           update(message.step, message.parameter, message.clip);
           break;

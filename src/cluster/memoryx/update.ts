@@ -14,8 +14,14 @@ import type { Optimizer } from '../../model/optimizer.js';
 import { assert } from '../../util/errors.js';
 import type { Scalars } from './scalars.js';
 
+/** What an update reads and writes of a parameter: of a sparse one, what is stored under its mask. */
+export interface UpdatePlace extends Pick<ParameterPlace, 'weights' | 'moments' | 'gradients' | 'tableRoot'> {
+  /** The gradient is at hand at every position: the stored ones are taken from it. */
+  readonly gathered?: { readonly dense: number; readonly positions: number };
+}
+
 export interface UpdateShare {
-  readonly place: ParameterPlace;
+  readonly place: UpdatePlace;
   /** Floats first … first+count−1 of the parameter. */
   readonly first: number;
   readonly count: number;
@@ -43,7 +49,12 @@ const moveMoments = (share: UpdateShare, from: number, floats: number, back: boo
  * Where `floats` values of a parameter's gradient from `first` on can be read, times `factor`: in place, or summed and scaled in the unit's own stretch, so that doing
  * it again does nothing else.
  */
-export const gradientStretch = (k: Kernels, place: ParameterPlace, first: number, count: number, factor: number, stretch: number): number => {
+export const gradientStretch = (k: Kernels, place: UpdatePlace, first: number, count: number, factor: number, stretch: number): number => {
+  if (place.gathered !== undefined) {
+    k.gather(stretch, place.gathered.dense, place.gathered.positions + first * 4, count);
+    if (factor !== 1) k.scale(stretch, stretch, factor, count);
+    return stretch;
+  }
   const gradient = (place.gradients[0] as number) + first * 4;
   if (place.tableRoot === null && factor === 1) return gradient;
   if (place.tableRoot !== null) k.add(stretch, gradient, place.tableRoot + first * 4, count);

@@ -12,7 +12,7 @@ import { createKernels } from '../../kernels/load.js';
 import { count, counters } from '../../trace/counts.js';
 import { assert } from '../../util/errors.js';
 import { dealBatch, slabsOfSample } from '../deal.js';
-import { blockShape, nodesAbove, nodesOfWafer, type Gathered } from '../gradient-nodes.js';
+import { nodesAbove, nodesOfWafer, shapeInSlot, type Gathered } from '../gradient-nodes.js';
 import type { ClusterLayout } from '../layout.js';
 import { followMerges } from '../reduce.js';
 import type { SwarmXCommand, SwarmXReply } from './protocol.js';
@@ -57,9 +57,8 @@ export const swarmXNode = (props: SwarmXProps): Behavior<SwarmXCommand, SwarmXRe
           if (self.tier === 0) count(counts, 'ioInBytes', message.bytes * links);
           break;
         case 'swarmx.reduce': {
-          const streamed = layout.program.streamed[message.streamed], here = plan[message.microBatch];
-          assert(streamed !== undefined && here !== undefined, 'the block and the micro-batch are in the program');
-          const shape = blockShape(streamed, message.block);
+          const here = plan[message.microBatch], shape = shapeInSlot(layout, message);
+          assert(here !== undefined, 'the micro-batch is in the deal');
           followMerges(kernels, bands, here.own.merges, message.slot, shape);
           const { elements } = shape;
           const senders = here.children.filter((child) => child.nodes.length > 0).length;

@@ -42,12 +42,15 @@ export interface BandContext {
   readonly seed: number;
   readonly kernels: Kernels;
   readonly memory: WebAssembly.Memory;
+  /** Whether a layer's weight is stored under a mask: its blocks are then sparse blocks (sparse-block.ts). */
+  readonly isSparse: (linear: LinearPlan) => boolean;
 }
 
 /** The two ways to work a band off have one face. */
 export interface BandWorker {
   forward(share: Share, linear: LinearPlan, block: BlockPlan, slot: number): void;
-  gradient(share: Share, linear: LinearPlan, block: BlockPlan, slot: number): void;
+  /** `positions`: the weight slot that says where gradients are wanted, or −1: everywhere. */
+  gradient(share: Share, linear: LinearPlan, block: BlockPlan, slot: number, positions: number): void;
   delta(share: Share, linear: LinearPlan, block: BlockPlan, slot: number): void;
   norm(share: Share, norm: NormPlan, slot: number): void;
   normGradient(share: Share, norm: NormPlan, slot: number): void;

@@ -7,39 +7,49 @@
  */
 import type { BlockPlan, HeadPlan, LinearPlan, LocalStep, NormPlan, Program } from '../../compiler/program.js';
 import { count } from '../../trace/counts.js';
+import { sparsePacket } from '../../spec/wafer.js';
+import { weightBytes } from '../sparse-block.js';
 import { columnsOf, type Share } from './band.js';
 
-const product = (to: Float64Array, macs: number): void => {
+/** Products at the stored ones of `all` positions. */
+const product = (to: Float64Array, macs: number, skipped = 0): void => {
   count(to, 'macs', macs);
+  count(to, 'macsSkipped', skipped);
   count(to, 'sramReadWords', 2 * macs);
   count(to, 'sramWriteWords', macs);
 };
 
-export const countForward = (to: Float64Array, program: Program, share: Share, linear: LinearPlan, block: BlockPlan): void => {
-  const columns = columnsOf(program, linear.x);
-  product(to, linear.inputs * block.count * share.tokens);
-  count(to, 'waveletsSouth', linear.inputs * block.count * share.rows);
+/** Wavelets of a block's weights: a word each, or packets of value and index where some are absent. */
+const weightWavelets = (stored: number, all: number): number => Math.ceil(weightBytes(stored, all, sparsePacket.indexBytes) / 4);
+
+/** `stored`: positions of the block that a mask stores; all of a dense weight's. */
+export const countForward = (to: Float64Array, program: Program, share: Share, linear: LinearPlan, block: BlockPlan, stored: number): void => {
+  const columns = columnsOf(program, linear.x), all = linear.inputs * block.count;
+  product(to, stored * share.tokens, (all - stored) * share.tokens);
+  count(to, 'waveletsSouth', weightWavelets(stored, all) * share.rows);
   count(to, 'waveletsEast', block.count * share.tokens * (columns - 1));
-  count(to, 'tasks', (linear.inputs + columns) * block.count * share.rows);
+  count(to, 'tasks', (stored + columns * block.count) * share.rows);
   if (linear.bias !== null) {
     count(to, 'biasAdds', block.count * share.tokens);
     count(to, 'waveletsSouth', block.count * share.rows);
   }
 };
 
-export const countDelta = (to: Float64Array, program: Program, share: Share, linear: LinearPlan, block: BlockPlan): void => {
-  const columns = columnsOf(program, linear.y);
-  product(to, linear.outputs * block.count * share.tokens);
-  count(to, 'waveletsSouth', linear.outputs * block.count * share.rows);
+export const countDelta = (to: Float64Array, program: Program, share: Share, linear: LinearPlan, block: BlockPlan, stored: number): void => {
+  const columns = columnsOf(program, linear.y), all = linear.outputs * block.count;
+  product(to, stored * share.tokens, (all - stored) * share.tokens);
+  count(to, 'waveletsSouth', weightWavelets(stored, all) * share.rows);
   count(to, 'waveletsEast', block.count * share.tokens * (columns - 1));
-  count(to, 'tasks', (linear.outputs + columns) * block.count * share.rows);
+  count(to, 'tasks', (stored + columns * block.count) * share.rows);
 };
 
-export const countGradient = (to: Float64Array, program: Program, share: Share, linear: LinearPlan, block: BlockPlan): void => {
-  const columns = columnsOf(program, linear.x);
-  product(to, linear.inputs * block.count * share.tokens);
+/** The positions of a sparse block's gradient came down as indices. */
+export const countGradient = (to: Float64Array, program: Program, share: Share, linear: LinearPlan, block: BlockPlan, stored: number): void => {
+  const columns = columnsOf(program, linear.x), all = linear.inputs * block.count;
+  product(to, stored * share.tokens, (all - stored) * share.tokens);
+  if (stored < all) count(to, 'waveletsSouth', Math.ceil((stored * sparsePacket.indexBytes) / 4) * share.rows);
   count(to, 'waveletsEast', block.count * share.tokens * (columns - 1));
-  count(to, 'waveletsNorth', linear.inputs * block.count * share.rows);
+  count(to, 'waveletsNorth', stored * share.rows);
   count(to, 'tasks', columns * block.count * share.rows);
   if (linear.bias !== null) {
     count(to, 'biasAdds', block.count * share.tokens);

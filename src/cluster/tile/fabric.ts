@@ -12,9 +12,11 @@ import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { floats } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { slabsOfSample } from '../deal.js';
+import { storedNode } from '../gradient-nodes.js';
+import { readSparseBlock } from '../sparse-block.js';
 import { leafOf, mergeNodes, nodesOfRange } from '../token-tree.js';
 import { bufferAt, nodeWidth, type BandContext, type BandWorker, type Share } from './band.js';
-import { piecesOf } from './doors.js';
+import { piecesOf, type Piece } from './doors.js';
 import { fabricLocal } from './fabric-local.js';
 import { fabricNorms } from './fabric-norm.js';
 import { fabricBuffers, featuresOfColumn, rowOfTiles, type Fabric } from './fabric-row.js';
@@ -65,13 +67,32 @@ export const fabricWorker = (context: BandContext): BandWorker => {
     },
   };
 
-  const product = (share: Share, x: number, out: number, n: number, block: BlockPlan, packed: number, bias: number): void => {
+  /** Sums of a block's results travel east past every tile of a row, and are kept where they belong. */
+  const product = (share: Share, out: number, block: BlockPlan, bias: number, add: (piece: Piece) => void): void => {
     for (const piece of fabric.everyPiece(share)) {
       k.clear(sum, block.count * panelRowBytes);
       k.clear(chunk, block.count * panelRowBytes);
-      travel({ type: 'product', piece, x, packed, n, m: block.count, sum, chunk });
+      add(piece);
       travel({ type: 'keep', piece, out, first: block.first, m: block.count, sum, bias });
     }
+  };
+  const denseProduct = (share: Share, x: number, out: number, n: number, block: BlockPlan, packed: number, bias: number): void =>
+    product(share, out, block, bias, (piece) => travel({ type: 'product', piece, x, packed, n, m: block.count, sum, chunk }));
+  const storedProduct = (share: Share, x: number, out: number, run: BlockPlan, slot: number, n: number, hasBias: boolean): void => {
+    const block = readSparseBlock(memory, slotAt(slot), { n, m: run.count, values: true, bias: hasBias });
+    product(share, out, run, hasBias ? block.biasAt : -1, (piece) => travel({ type: 'productStored', piece, x, block, sum, chunk }));
+  };
+  const storedOuterProducts = (share: Share, linear: LinearPlan, run: BlockPlan, slot: number, positions: number): void => {
+    const block = readSparseBlock(memory, slotAt(positions), { n: linear.inputs, m: run.count, values: false, bias: false });
+    const { biasAt, floats: nodeFloats, width } = storedNode(linear, run, block.stored);
+    fabric.formNodes(share, slot, nodeFloats, (piece, leaf) => {
+      k.clear(multicast, run.count * panelRowBytes);
+      travel({ type: 'multicast', piece, x: linear.dy, first: run.first, m: run.count, block: multicast });
+      travel({ type: 'outerStored', piece, x: linear.x, block, dy: multicast, leaf });
+      if (linear.bias === null) return;
+      k.turn(band.turned, multicast, run.count);
+      k.gradientSegment(leaf + biasAt, arena.ones, band.turned, 1, width, piece.first, piece.last);
+    });
   };
 
   /** The node's columns are multicast along the row and turned around; its rows are the tiles' own features. */
@@ -91,17 +112,26 @@ export const fabricWorker = (context: BandContext): BandWorker => {
     local: fabricLocal(fabric),
     forward(share, linear, block, slot) {
       const packed = slotAt(slot);
-      product(share, linear.x, linear.y, linear.inputs, block, packed, linear.bias === null ? -1 : packed + linear.inputs * block.count * 4);
+      if (context.isSparse(linear)) {
+        storedProduct(share, linear.x, linear.y, block, slot, linear.inputs, linear.bias !== null);
+        return;
+      }
+      denseProduct(share, linear.x, linear.y, linear.inputs, block, packed, linear.bias === null ? -1 : packed + linear.inputs * block.count * 4);
     },
     delta(share, linear, block, slot) {
       const { dx, dy } = linear;
       assert(dx !== null, 'a delta block has a place to go');
       fabric.layOut(linear.outputs, dy);
       fabric.layOut(linear.inputs, dx);
-      product(share, dy, dx, linear.outputs, block, slotAt(slot), -1);
+      if (context.isSparse(linear)) storedProduct(share, dy, dx, block, slot, linear.outputs, false);
+      else denseProduct(share, dy, dx, linear.outputs, block, slotAt(slot), -1);
     },
-    gradient(share, linear: LinearPlan, block, slot) {
+    gradient(share, linear: LinearPlan, block, slot, positions) {
       fabric.layOut(linear.outputs, linear.dy);
+      if (positions >= 0) {
+        storedOuterProducts(share, linear, block, slot, positions);
+        return;
+      }
       const inputs = [linear.x, 0, linear.inputs] as const, outputs = [linear.dy, block.first, block.count] as const;
       outerProducts(share, slot, linear.tied ? { rows: outputs, columns: inputs, bias: false } : { rows: inputs, columns: outputs, bias: linear.bias !== null });
     },

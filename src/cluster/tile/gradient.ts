@@ -16,7 +16,7 @@ import { bufferAt, nodeWidth, type BandContext, type Share } from './band.js';
 import { NodePile } from './pile.js';
 
 /** Runs of slabs that lie in one aligned group of leaves: place in the share, and how many. A share no longer than a group is one run, wherever it lies. */
-const groupsOf = (share: Share, together: number, group: number): { readonly p: number; readonly slabs: number }[] => {
+export const groupsOf = (share: Share, together: number, group: number): { readonly p: number; readonly slabs: number }[] => {
   const groups: { p: number; slabs: number }[] = [];
   if (share.slabs <= group) return [{ p: 0, slabs: share.slabs }];
   for (let p = 0; p < share.slabs; p++) {
@@ -27,41 +27,44 @@ const groupsOf = (share: Share, together: number, group: number): { readonly p: 
   return groups;
 };
 
-/** `dy`, `dyStride`: the block's own rows of the delta. */
-export const gradientNodes = (context: BandContext, share: Share, plan: LinearPlan | HeadPlan, block: BlockPlan, dy: number, dyStride: number, slot: number): void => {
+/** Forms the nodes of a group of slabs at `to`, one behind the other; returns how many bytes each takes. */
+export const denseNodes = (context: BandContext, share: Share, plan: LinearPlan | HeadPlan, block: BlockPlan, dy: number, dyStride: number, to: number, p: number, slabs: number): number => {
   const { arena, band, batch, kernels: k } = context;
-  const dst = band.gradients[slot], apart = arena.nodes[band.thread];
-  assert(dst !== undefined && apart !== undefined, `gradient slot ${slot} exists`);
   const together = slabsOfSample(batch);
   const x = bufferAt(band, plan.x), stride = plan.inputs * panelRowBytes;
   const width = nodeWidth(plan.tied ? plan.inputs : block.count, nodeAlign), rowBytes = width * 4, panelBytes = slabTokens * rowBytes;
   const rows = plan.tied ? block.count : plan.inputs, hasBias = plan.bias !== null;
   const nodeBytes = (rows + (hasBias ? 1 : 0)) * rowBytes;
+  const turned = band.turned + p * panelBytes, isEnd = p + slabs === share.slabs;
+  // In samples of one token only the last slab of the share is short.
+  const tree = [slabs, leafOf(share.firstSlab + p, together), share.slabsPerSample, share.slabsPerSample > 0 || isEnd ? share.lastTokens : slabTokens] as const;
+  if (plan.tied) {
+    // The turned activations serve all blocks of the layer, which follow each other.
+    if (block.first === 0) for (let i = 0; i < slabs; i++) k.turn(turned + i * panelBytes, x + (p + i) * stride, plan.inputs);
+    k.gradient(to, nodeBytes, band.stack, dy + p * dyStride, dyStride, turned, rows, width, ...tree);
+    return nodeBytes;
+  }
+  for (let i = 0; i < slabs; i++) k.turn(turned + i * panelBytes, dy + (p + i) * dyStride, block.count);
+  k.gradient(to, nodeBytes, band.stack, x + p * stride, stride, turned, rows, width, ...tree);
+  if (hasBias) k.gradient(to + rows * rowBytes, nodeBytes, band.stack, arena.ones, 0, turned, 1, width, ...tree);
+  return nodeBytes;
+};
+
+/** `dy`, `dyStride`: the block's own rows of the delta. */
+export const gradientNodes = (context: BandContext, share: Share, plan: LinearPlan | HeadPlan, block: BlockPlan, dy: number, dyStride: number, slot: number): void => {
+  const { arena, band, batch, kernels: k } = context;
+  const dst = band.gradients[slot], apart = arena.nodes[band.thread];
+  assert(dst !== undefined && apart !== undefined, `gradient slot ${slot} exists`);
+  const together = slabsOfSample(batch), width = nodeWidth(plan.tied ? plan.inputs : block.count, nodeAlign);
+  const nodeBytes = ((plan.tied ? block.count : plan.inputs) + (plan.bias === null ? 0 : 1)) * width * 4;
   const groups = groupsOf(share, together, slabGroup(width));
-
-  /** The nodes of a group of slabs to `to`, nodeBytes apart. */
-  const form = (to: number, p: number, slabs: number): void => {
-    const turned = band.turned + p * panelBytes, isEnd = p + slabs === share.slabs;
-    // In samples of one token only the last slab of the share is short.
-    const tree = [slabs, leafOf(share.firstSlab + p, together), share.slabsPerSample, share.slabsPerSample > 0 || isEnd ? share.lastTokens : slabTokens] as const;
-    if (plan.tied) {
-      // The turned activations serve all blocks of the layer, which follow each other.
-      if (block.first === 0) for (let i = 0; i < slabs; i++) k.turn(turned + i * panelBytes, x + (p + i) * stride, plan.inputs);
-      k.gradient(to, nodeBytes, band.stack, dy + p * dyStride, dyStride, turned, rows, width, ...tree);
-      return;
-    }
-    for (let i = 0; i < slabs; i++) k.turn(turned + i * panelBytes, dy + (p + i) * dyStride, block.count);
-    k.gradient(to, nodeBytes, band.stack, x + p * stride, stride, turned, rows, width, ...tree);
-    if (hasBias) k.gradient(to + rows * rowBytes, nodeBytes, band.stack, arena.ones, 0, turned, 1, width, ...tree);
-  };
-
   if (groups.length === 1) {
-    form(dst, 0, share.slabs);
+    denseNodes(context, share, plan, block, dy, dyStride, dst, 0, share.slabs);
     return;
   }
   const pile = new NodePile(k, apart, nodeBytes, together);
   for (const { p, slabs } of groups) {
-    form(pile.top, p, slabs);
+    denseNodes(context, share, plan, block, dy, dyStride, pile.top, p, slabs);
     pile.push(nodesOfRange(share.firstSlab + p, slabs, 0, together));
   }
   k.copy(dst, apart, pile.bytes);

@@ -15,6 +15,8 @@ import { floats } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { dealBatch } from '../deal.js';
 import type { BandPlan, ClusterLayout } from '../layout.js';
+import { sparseOf } from '../masks.js';
+import { storedInSlot } from '../sparse-block.js';
 import { attentionWorker } from './attention.js';
 import { bufferAt, nodeWidth, shareOf, type BandContext, type BandWorker, type Share } from './band.js';
 import { capture } from './capture.js';
@@ -22,6 +24,7 @@ import { countAttention, countAttentionDelta } from './count-attention.js';
 import { countDelta, countForward, countGradient, countHead, countLocal, countNorm, countNormDelta, countNormGradient } from './count.js';
 import { fabricAttention } from './fabric-attention.js';
 import { fabricWorker } from './fabric.js';
+import { prepareQuads } from './gradient-sparse.js';
 import type { TileCommand, TileReply } from './protocol.js';
 import { sweepHead, type HeadWorker } from './sweep-head.js';
 import { sweepWorker } from './sweep.js';
@@ -50,8 +53,9 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
   const { program, arena, batch, seed, arenaMemory: memory } = layout;
   const kernels = createKernels(layout.kernels, memory);
   const microBatches = dealBatch(batch);
+  const isSparse = (linear: LinearPlan): boolean => sparseOf(layout, linear) !== null;
   const bands = arena.bands.filter((band) => band.thread === props.thread).map((band): BandAtWork => {
-    const context: BandContext = { program, arena, band, batch, seed, kernels, memory };
+    const context: BandContext = { program, arena, band, batch, seed, kernels, memory, isSparse };
     return {
       band,
       worker: props.sweep === 'band' ? sweepWorker(context) : fabricWorker(context),
@@ -62,6 +66,8 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
   });
   const attention = program.attentions.length === 0 ? null : (props.sweep === 'band' ? attentionWorker : fabricAttention)({ program, arena, batch, microBatches, thread: props.thread, kernels, memory });
   floats(memory, arena.ones, slabTokens).fill(1);
+  const room = arena.quads[props.thread];
+  if (room !== undefined) prepareQuads(memory, room, program);
 
   const streamedOf = (pass: Streaming): StreamedPlan => {
     const plan = program.streamed[pass.streamed];
@@ -70,9 +76,12 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
   };
   const blocksOf = (pass: Streaming): readonly BlockPlan[] => (pass.op === 'delta' ? streamedOf(pass).deltaBlocks : streamedOf(pass).forwardBlocks);
 
-  const linear = (worker: BandWorker, share: Share, counts: Float64Array, op: Op, plan: LinearPlan, block: BlockPlan, slot: number): void => {
-    worker[op](share, plan, block, slot);
-    (op === 'forward' ? countForward : op === 'delta' ? countDelta : countGradient)(counts, program, share, plan, block);
+  const linear = (worker: BandWorker, share: Share, counts: Float64Array, op: Op, plan: LinearPlan, block: BlockPlan, message: TileCommand): void => {
+    if (op === 'gradient') worker.gradient(share, plan, block, message.gradientSlot, message.slot);
+    else worker[op](share, plan, block, message.slot);
+    const isStored = isSparse(plan) && message.slot >= 0, slot = arena.weightSlots[message.slot] ?? 0;
+    const stored = isStored ? storedInSlot(memory, slot) : (op === 'delta' ? plan.outputs : plan.inputs) * block.count;
+    (op === 'forward' ? countForward : op === 'delta' ? countDelta : countGradient)(counts, program, share, plan, block, stored);
   };
   const norm = (worker: BandWorker, share: Share, counts: Float64Array, op: Op, plan: NormPlan, slot: number): void => {
     if (op === 'forward') {
@@ -106,7 +115,7 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
         const plan = streamedOf(pass), blocks = blocksOf(pass), block = blocks[message.block];
         assert(block !== undefined, `block ${message.block} exists`);
         const slot = pass.op === 'gradient' ? message.gradientSlot : message.slot;
-        if (plan.kind === 'linear') linear(worker, share, counts, pass.op, plan, block, slot);
+        if (plan.kind === 'linear') linear(worker, share, counts, pass.op, plan, block, message);
         else if (plan.kind === 'norm') norm(worker, share, counts, pass.op, plan, slot);
         if (message.block < blocks.length - 1) return;
         break;

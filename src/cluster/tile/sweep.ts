@@ -11,8 +11,10 @@ import { floats, words } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { bufferAt, panelStride, type BandContext, type BandWorker } from './band.js';
 import { gradientNodes } from './gradient.js';
+import { sparseGradientNodes } from './gradient-sparse.js';
 import { dropoutKeys, elementwise, firstTokenOf, placeOf } from './locals.js';
 import { sweepNorms } from './sweep-norm.js';
+import { sparseSweep } from './sweep-sparse.js';
 
 export const sweepWorker = (context: BandContext): BandWorker => {
   const { program, arena, band, batch, seed, kernels: k, memory } = context;
@@ -24,12 +26,19 @@ export const sweepWorker = (context: BandContext): BandWorker => {
   const featuresOf = (layer: number): number => program.model.layers[layer]?.features ?? 0;
   const rotaryOf = new Map(arena.rotary.map((tables) => [tables.layer, tables]));
 
+  const sparse = sparseSweep(context);
+
   return {
     ...sweepNorms(context),
 
     forward(share, linear, block, slot) {
       const packed = slotAt(slot);
       const out = bufferAt(band, linear.y, block.first), stride = panelStride(program, linear.y);
+      if (context.isSparse(linear)) {
+        const { biasAt } = sparse.product(share, block, packed, { n: linear.inputs, bias: linear.bias !== null }, { address: out, stride }, { address: bufferAt(band, linear.x), stride: panelStride(program, linear.x) });
+        if (linear.bias !== null) k.addBias(out, stride, biasAt, block.count, share.slabs);
+        return;
+      }
       k.linear(out, stride, bufferAt(band, linear.x), panelStride(program, linear.x), packed, linear.inputs, block.count, share.slabs);
       if (linear.bias !== null) k.addBias(out, stride, packed + linear.inputs * block.count * 4, block.count, share.slabs);
     },
@@ -38,10 +47,18 @@ export const sweepWorker = (context: BandContext): BandWorker => {
       assert(linear.dx !== null, 'a delta block has a place to go');
       const out = bufferAt(band, linear.dx, block.first);
       // dx and dy may be a scratch buffer wider than this layer: its panels lie as far apart as the layer needs.
+      if (context.isSparse(linear)) {
+        sparse.product(share, block, slotAt(slot), { n: linear.outputs, bias: false }, { address: out, stride: linear.inputs * panelRowBytes }, { address: bufferAt(band, linear.dy), stride: linear.outputs * panelRowBytes });
+        return;
+      }
       k.linear(out, linear.inputs * panelRowBytes, bufferAt(band, linear.dy), linear.outputs * panelRowBytes, slotAt(slot), linear.outputs, block.count, share.slabs);
     },
 
-    gradient(share, linear, block, slot) {
+    gradient(share, linear, block, slot, positions) {
+      if (positions >= 0) {
+        sparseGradientNodes(context, share, linear, block, slotAt(positions), slot);
+        return;
+      }
       gradientNodes(context, share, linear, block, bufferAt(band, linear.dy, block.first), linear.outputs * panelRowBytes, slot);
     },
 

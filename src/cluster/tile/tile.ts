@@ -9,6 +9,7 @@
  */
 import { panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { floats, words } from '../../tensor/shared-memory.js';
+import type { SparseBlock } from '../sparse-block.js';
 import { openDoors, copyLanes, type Piece, type TileSram } from './doors.js';
 import { elementwise, operandsOf, type ElementwiseStep } from './locals.js';
 import { attentionTurn, type AttentionMessage } from './tile-attention.js';
@@ -18,12 +19,16 @@ import { normTurn, type NormMessage } from './tile-norm.js';
 export type TileMessage = NormMessage | AttentionMessage | ({ readonly piece: Piece } & (
   /** Add your features' products to the travelling sums, then pass them on. */
   | { readonly type: 'product'; readonly x: number; readonly packed: number; readonly n: number; readonly m: number; readonly sum: number; readonly chunk: number }
+  /** The same at the stored positions of a sparse block. */
+  | { readonly type: 'productStored'; readonly x: number; readonly block: SparseBlock; readonly sum: number; readonly chunk: number }
   /** Keep the outputs that are yours, with their bias (address, or −1). */
   | { readonly type: 'keep'; readonly out: number; readonly first: number; readonly m: number; readonly sum: number; readonly bias: number }
   /** Put your part of these features into the multicast buffer. */
   | { readonly type: 'multicast'; readonly x: number; readonly first: number; readonly m: number; readonly block: number }
   /** Add your outer product to the leaf that travels down your column. */
   | { readonly type: 'outer'; readonly x: number; readonly first: number; readonly m: number; readonly turned: number; readonly width: number; readonly leaf: number }
+  /** The same at the stored positions; dy: the block's delta as it was multicast. */
+  | { readonly type: 'outerStored'; readonly x: number; readonly block: SparseBlock; readonly dy: number; readonly leaf: number }
   | { readonly type: 'elementwise'; readonly step: ElementwiseStep }
   | { readonly type: 'move'; readonly from: number; readonly to: number; readonly first: number; readonly m: number }
   | { readonly type: 'dropout'; readonly x: number; readonly y: number; readonly firstToken: number; readonly key0: number; readonly key1: number; readonly threshold: number; readonly scale: number }
@@ -53,6 +58,13 @@ export const tileTurn = (sram: TileSram, message: TileMessage): void => {
       k.linearSegment(message.sum, message.chunk, a, message.packed, message.n, message.m, from, to);
       return;
     }
+    case 'productStored': {
+      const [from, to] = overlap(message.x), { valuesAt, indicesAt, startsAt, n, m } = message.block;
+      if (to <= from) return;
+      load(message.x, a, from, to);
+      k.linearStoredSegment(message.sum, message.chunk, a, valuesAt, indicesAt, startsAt, n, m, from, to);
+      return;
+    }
     case 'keep': {
       const [from, to] = overlap(message.out, message.first, message.m), rows = to - from;
       if (rows <= 0) return;
@@ -73,6 +85,13 @@ export const tileTurn = (sram: TileSram, message: TileMessage): void => {
       if (to <= from) return;
       load(message.x, a, from, to);
       k.gradientSegment(message.leaf + (from - message.first) * message.width * 4, a, message.turned, to - from, message.width, piece.first, piece.last);
+      return;
+    }
+    case 'outerStored': {
+      const [from, to] = overlap(message.x), { indicesAt, startsAt, n, m } = message.block;
+      if (to <= from) return;
+      load(message.x, a, from, to);
+      k.gradientStoredSegment(message.leaf, a, message.dy, indicesAt, startsAt, n, m, from, to, piece.first, piece.last);
       return;
     }
     case 'elementwise': {

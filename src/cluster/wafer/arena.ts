@@ -8,12 +8,13 @@
  */
 import type { Program } from '../../compiler/program.js';
 import type { LayerOf } from '../../model/graph.js';
-import { gradientScratchBytes, nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
+import { gradientScratchBytes, nodeAlign, nodesMax, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import type { MemoryPlan } from '../../tensor/shared-memory.js';
 import { roundUp } from '../../util/units.js';
 import { dealBatch, slabsOfSample, type BatchShape } from '../deal.js';
-import { blockShape, nodesOfBand, slabGroup, waitingNodes } from '../gradient-nodes.js';
-import type { ArenaPlan, BandPlan } from '../layout.js';
+import { blockShape, nodesOfBand, slabGroup, waitingNodes, widestBlock } from '../gradient-nodes.js';
+import { sparseBlockAt } from '../sparse-block.js';
+import type { ArenaPlan, BandPlan, MemoryXPlan, QuadPlan } from '../layout.js';
 
 /** Weight blocks and gradient blocks in flight: the credits of the two streams. */
 export const weightSlots = 4;
@@ -55,11 +56,34 @@ const attentionScratchBytes = (program: Program, slabs: number): number => {
   return (4 * slabs * slabTokens + 2 * slabs * headSize + headSize + 3) * panelRowBytes;
 };
 
+/** Layers whose weights are stored under masks. */
+const sparseLayers = (program: Program, parameters: MemoryXPlan['parameters']): Program['streamed'] => program.streamed.filter((streamed) => (parameters[streamed.weight]?.sparse ?? null) !== null);
+
+/** Bytes of the largest block of sparse layers, should all its positions be stored. */
+const sparseSlotBytes = (layers: Program['streamed']): number => {
+  const bytes = (n: number, m: number, bias: boolean): number => sparseBlockAt(0, { n, m, stored: n * m, lanes: 1, values: true, bias, dense: true }).end;
+  return Math.max(0, ...layers.flatMap(({ inputs, outputs, bias, forwardBlocks, deltaBlocks }) => [...forwardBlocks.map(({ count }) => bytes(inputs, count, bias !== null)), ...deltaBlocks.map(({ count }) => bytes(outputs, count, false))]));
+};
+
+/** Bytes that nodes of stored positions may be longer than dense ones: the padding of the whole in the place of that of a row. */
+const storedPadding = 64;
+
+/** Room for sparse gradients, in one thread. */
+const planQuads = (plan: MemoryPlan, layers: Program['streamed'], program: Program): QuadPlan => {
+  const results = widestBlock(program), inputs = Math.max(...layers.map((layer) => layer.inputs));
+  const dense = Math.max(...layers.flatMap((layer) => layer.forwardBlocks.map((_, b) => {
+    const { width, nodeBytes } = blockShape(layer, b);
+    return nodesMax(slabGroup(width)) * nodeBytes;
+  })));
+  return { x: plan.reserve(4 * inputs * panelRowBytes), dy: plan.reserve(4 * results * panelRowBytes), ones: plan.reserve(4 * panelRowBytes), noIndices: plan.reserve(results * 2), everyStart: plan.reserve((results + 1) * 4), dense: plan.reserve(dense) };
+};
+
 /** Lays the arena out; `plan` then makes the memory. @throws DoesNotFit beyond 4 GiB */
-export const planArena = (program: Program, batch: BatchShape, threads: number, fabricFloats: number, plan: MemoryPlan, isInspected = false): ArenaPlan => {
+export const planArena = (program: Program, batch: BatchShape, threads: number, fabricFloats: number, plan: MemoryPlan, parameters: MemoryXPlan['parameters'], isInspected = false): ArenaPlan => {
   const start = plan.bytes;
   const times = (n: number, bytes: number): number[] => Array.from({ length: n }, () => plan.reserve(bytes));
-  const weights = times(program.streamed.length === 0 ? 0 : weightSlots, program.blockFloatsMax * 4);
+  const sparse = sparseLayers(program, parameters), padding = sparse.length === 0 ? 0 : storedPadding;
+  const weights = times(program.streamed.length === 0 ? 0 : weightSlots, Math.max(program.blockFloatsMax * 4, sparseSlotBytes(sparse)));
   const ones = plan.reserve(panelRowBytes), zeros = plan.reserve(panelRowBytes);
   const together = slabsOfSample(batch);
   const microBatches = dealBatch(batch);
@@ -69,7 +93,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
   const tables = new Map(rotary.filter(({ layer, first }) => layer === first).map(({ layer }) => [layer.id, { cos: plan.reserve(places * layer.headSize * 2), sin: plan.reserve(places * layer.headSize * 2) }]));
   const attention = program.attentions.length === 0 ? [] : times(threads, attentionScratchBytes(program, together));
   const shapes = program.streamed.flatMap((streamed) => streamed.forwardBlocks.map((_, b) => blockShape(streamed, b)));
-  const widthMax = Math.max(nodeAlign, ...shapes.map((shape) => shape.width)), nodeBytesMax = Math.max(0, ...shapes.map((shape) => shape.nodeBytes));
+  const widthMax = Math.max(nodeAlign, ...shapes.map((shape) => shape.width)), nodeBytesMax = Math.max(0, ...shapes.map((shape) => shape.nodeBytes + padding));
   const entry = program.passes[0];
   const scattered = program.passes.some((pass) => pass.op === 'scatter') && entry !== undefined && 'buffer' in entry ? roundUp(program.buffers[entry.buffer]?.features ?? 0, nodeAlign) : 0;
 
@@ -78,7 +102,10 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
   // A share that is no longer than a group of leaves needs no room apart.
   const groupMin = Math.min(Infinity, ...shapes.map((shape) => slabGroup(shape.width)));
   const longest = Math.max(0, ...cut.map((run) => run.slabs));
-  const nodes = times(threads, longest <= groupMin ? 0 : waitingNodes(longest) * nodeBytesMax);
+  // Leaves of a quad are formed apart before they meet.
+  const nodes = times(threads, sparse.length > 0 ? (waitingNodes(longest) + 4) * nodeBytesMax : longest <= groupMin ? 0 : waitingNodes(longest) * nodeBytesMax);
+  const quads = sparse.length === 0 ? [] : Array.from({ length: threads }, () => planQuads(plan, sparse, program));
+  const gradientHeads = plan.reserve(gradientSlots * 4);
 
   let activationBytes = 0;
   const bands = cut.map((run, id): BandPlan => {
@@ -102,7 +129,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
     };
   });
   return {
-    bytes: plan.bytes - start, weightSlots: weights, ones, zeros, lossLeaves, bands, activationBytes, attention, nodes,
+    bytes: plan.bytes - start, weightSlots: weights, ones, zeros, lossLeaves, bands, activationBytes, attention, nodes, quads, gradientHeads,
     rotary: rotary.map(({ layer, first }) => ({ layer: layer.id, cos: tables.get(first.id)?.cos ?? 0, sin: tables.get(first.id)?.sin ?? 0 })),
   };
 };

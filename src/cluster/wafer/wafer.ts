@@ -8,9 +8,8 @@
 import type { Behavior } from '../../actor/behavior.js';
 import { createKernels } from '../../kernels/load.js';
 import { count, counters } from '../../trace/counts.js';
-import { assert } from '../../util/errors.js';
 import { dealBatch, slabsOfSample } from '../deal.js';
-import { blockShape, nodesOfWafer } from '../gradient-nodes.js';
+import { nodesOfWafer, shapeInSlot } from '../gradient-nodes.js';
 import type { ClusterLayout } from '../layout.js';
 import { followMerges } from '../reduce.js';
 import type { WaferCommand, WaferReply } from './protocol.js';
@@ -30,9 +29,7 @@ export const wafers = (props: WaferProps): Behavior<WaferCommand, WaferReply> =>
 
   return (ctx) => ({
     receive(message) {
-      const streamed = layout.program.streamed[message.streamed];
-      assert(streamed !== undefined, 'the block is in the program');
-      const shape = blockShape(streamed, message.block);
+      const shape = shapeInSlot(layout, message);
       const { elements } = shape;
       for (const { countersOf, found } of atWork) {
         const here = found[message.microBatch], counts = countersOf(message.step);

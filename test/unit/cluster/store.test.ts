@@ -1,6 +1,7 @@
 /** First weights in MemoryX: what the model's initializers say, by every build of the kernels, or the tensors that were given. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Program } from '../../../src/compiler/program.js';
 import type { ClusterLayout, ParameterPlace } from '../../../src/cluster/layout.js';
 import { readWeights, storeWeights } from '../../../src/cluster/store.js';
 import { kernelPlan, twinPlan, type KernelPlan } from '../../../src/kernels/load.js';
@@ -12,7 +13,7 @@ import { InvalidConfig } from '../../../src/util/errors.js';
 /** Longer than one call of a kernel draws, with tails; normal, uniform and constant first values. */
 const drawn = model({ input: tokens({ vocabulary: 467, context: 1 }), layers: [embedding({ dim: 37 }), linear(501, { bias: true }), linear(3, { init: { kind: 'ones' } })] });
 
-type Store = Pick<ClusterLayout, 'kernels' | 'memoryX' | 'memoryXMemories'>;
+type Store = Pick<ClusterLayout, 'kernels' | 'program' | 'masks' | 'memoryX' | 'memoryXMemories'>;
 
 /** Parameters dealt to two memories in turn. */
 const storeOf = (kernels: KernelPlan): Store => {
@@ -20,14 +21,15 @@ const storeOf = (kernels: KernelPlan): Store => {
   const parameters = drawn.parameters.map(({ index, size }) => {
     const memory = index % 2, address = next[memory] ?? 0;
     next[memory] = address + Math.ceil(size / 16) * 64;
-    return { memory, weights: [address, address] } as unknown as ParameterPlace;
+    return { memory, weights: [address, address], sparse: null } as unknown as ParameterPlace;
   });
   return {
-    kernels, memoryX: { memoryBytes: [], parameters, units: [], embeddings: [] },
+    kernels, program: {} as Program, masks: new SharedArrayBuffer(4), memoryX: { memoryBytes: [], parameters, units: [], embeddings: [] },
     memoryXMemories: next.map(() => new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true })),
   };
 };
 
+const noMask = (): Uint8Array => assert.fail('nothing is sparse');
 const expected = (seed: number): Float32Array[] => drawn.parameters.map((spec) => {
   const out = new Float32Array(spec.size);
   initialize(spec, seed, out);
@@ -38,8 +40,8 @@ for (const [name, plan] of [['the kernels', kernelPlan()], ['128 bits', kernelPl
   test(`${name} store the values of the model's initializers`, () => {
     for (const seed of [0, 7, 2 ** 40 + 3]) {
       const store = storeOf(plan);
-      storeWeights(drawn, store, seed, undefined);
-      assert.deepEqual(readWeights(drawn, store.memoryX, store.memoryXMemories, 0).map(({ data }) => data), expected(seed));
+      storeWeights(drawn, store, seed, undefined, noMask);
+      assert.deepEqual(readWeights(drawn, store, 0).map(({ data }) => data), expected(seed));
     }
   });
 }
@@ -47,11 +49,11 @@ for (const [name, plan] of [['the kernels', kernelPlan()], ['128 bits', kernelPl
 test('given tensors are stored as they are, and refused under other names, sizes or numbers', () => {
   const store = storeOf(twinPlan);
   const given = drawn.parameters.map(({ name, shape, size }, index) => ({ name, shape, data: Float32Array.from({ length: size }, (_, i) => i + index) }));
-  storeWeights(drawn, store, 0, given);
-  assert.deepEqual(readWeights(drawn, store.memoryX, store.memoryXMemories, 0).map(({ data }) => data), given.map(({ data }) => data));
+  storeWeights(drawn, store, 0, given, noMask);
+  assert.deepEqual(readWeights(drawn, store, 0).map(({ data }) => data), given.map(({ data }) => data));
   const [first, ...rest] = given;
   assert.ok(first);
   for (const wrong of [rest, [{ ...first, name: 'other' }, ...rest], [{ ...first, data: first.data.slice(1) }, ...rest]]) {
-    assert.throws(() => storeWeights(drawn, store, 0, wrong), InvalidConfig);
+    assert.throws(() => storeWeights(drawn, store, 0, wrong, noMask), InvalidConfig);
   }
 });
