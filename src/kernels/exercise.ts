@@ -5,7 +5,7 @@
  *
  * Packed blocks are left out of the result, for their layout differs between builds by design. Not here: the decision (revectorize.ts).
  */
-import { gradientScratchBytes, nodeAlign, nodesMax, panelRowBytes, slabTokens, type Kernels } from './types.js';
+import { chunksOf, gradientScratchBytes, nodeAlign, nodesMax, panelRowBytes, slabTokens, type Kernels } from './types.js';
 
 /** Memory that the exercise needs, in pages. */
 export const exercisePages = 48;
@@ -38,6 +38,7 @@ export const exercise = (k: Kernels, memory: WebAssembly.Memory): Int32Array => 
   };
   linearKernels(k, result);
   gradientKernels(k, result);
+  sparseKernels(k, result, words);
   elementKernels(k, result);
   attentionKernels(k, result);
   normKernels(k, result);
@@ -79,6 +80,44 @@ const gradientKernels = (k: Kernels, result: Result): void => {
     k.gradient(dst, stride, scratchAt, inputAt, inputs * panelRowBytes, weightAt, inputs, width, panels, 5, 3, 20);
     k.gradientSegment(dst, inputAt, weightAt, inputs, width, 3, 20);
   }
+};
+
+/** Runs of 0 to 8 entries, a third of them empty; lists lie where the scratch is. */
+const sparseKernels = (k: Kernels, result: Result, words: Int32Array): void => {
+  const n = 300, panels = 2, tokens = 0x1d_20_20_20;
+  const [startsAt, indicesAt, listAt] = [scratchAt, scratchAt + 0x400, scratchAt + 0x1000];
+  const halves = new Uint16Array(words.buffer);
+  for (const m of [1, 3, 4, 8]) {
+    const [x, dy] = [result(4 * n * slabTokens), result(4 * m * slabTokens)];
+    k.quad(x, inputAt, 2 * panelRowBytes, n, 4);
+    k.quad(dy, weightAt, 5 * panelRowBytes, m, 3);
+    k.packForward(packedAt, weightAt, n, m, 0, m);
+    k.liveFeatures(listAt, inputAt, n);
+    k.linearListed(result(m * slabTokens), inputAt, packedAt, n, m, listAt);
+    for (const lanes of m % 4 === 0 ? [1, 4] : [1]) {
+      const runs = chunksOf(n) * (m / lanes);
+      let stored = 0;
+      for (let run = 0; run < runs; run++) {
+        words[(startsAt >> 2) + run] = stored;
+        for (let e = 0; e < ((run * 5) % 13) - 4; e++) halves[(indicesAt >> 1) + stored++] = (e * 5 + (run % 3)) * panelRowBytes;
+      }
+      words[(startsAt >> 2) + runs] = stored;
+      const count = stored * lanes, stride = Math.ceil(count / 4) * 16;
+      const leaves = result(stride), [linear, gradient] = lanes === 4 ? [k.linearFourRow, k.gradientFourRow] : [k.linearStored, k.gradientStored];
+      linear(result(panels * m * slabTokens), m * panelRowBytes, inputAt, n * panelRowBytes, weightAt, indicesAt, startsAt, n, m, panels);
+      gradient(leaves, stride, x, dy, indicesAt, startsAt, n, m, tokens, 4, 0);
+      gradient(result(count), 0, x, dy, indicesAt, startsAt, n, m, tokens, 4, 1);
+      k.gatherNode(result(count), inputAt, nodeAlign, indicesAt, startsAt, n, m, lanes);
+      k.spread(packedAt, weightAt, indicesAt, startsAt, n, m, lanes);
+      k.linear(result(m * slabTokens), 0, inputAt, 0, packedAt, n, m, 1);
+      k.gather(result(runs), weightAt, startsAt, runs);
+      if (lanes === 4) continue;
+      k.linearStoredSegment(result(m * slabTokens), result(m * slabTokens), inputAt, weightAt, indicesAt, startsAt, n, m, 3, 290);
+      k.gradientStoredSegment(leaves, inputAt, weightAt, indicesAt, startsAt, n, m, 3, 290, 1, 29);
+    }
+  }
+  // The answer is written down where bits are compared.
+  for (const count of [7, 64]) words[result(1) >> 2] = k.allFinite(inputAt, count);
 };
 
 const elementKernels = (k: Kernels, result: Result): void => {
