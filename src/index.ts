@@ -19,6 +19,7 @@ export { gptShape, gptShapes, llamaShape, llamaShapes } from './model/presets/sh
 export { adam, adamW, decayMatricesOnly, sgd, type Optimizer, type ParameterGroup } from './model/optimizer.js';
 export { constant, cosine, linearDecay, linearWarmup, type Schedule } from './model/schedule.js';
 export { sparsity, checkSparsity, type Hyperparameter, type MaskBalance, type MaskInit, type MaskPattern, type NamedMask, type Sparsity, type SparsityAlgorithm, type SparsityGroup, type SparsityOptions, type UpdateSchedule } from './model/sparsity.js';
+export { fromBitmap, fromColumns, fromNOfM, fromRows, toBitmap, toColumns, toNOfM, toRows, type Bitmap, type Compressed, type MaskedWeight, type NOfM } from './sparsity/formats.js';
 export { firstMasks } from './emulator/sparsity.js';
 export { readSparsityConfig, sparsityOfConfig } from './formats/sparsity-config.js';
 export type { TrainingData } from './model/data.js';

@@ -51,7 +51,7 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   const batch: BatchShape = { samples: o.batchSize, tokensPerSample, numCsx, slabsPerWafer: share, slabTokens };
   const microBatches = dealBatch(batch);
   const tokens = Math.max(...microBatches.flatMap((microBatch) => microBatch.wafers.map((range) => lanesIn(range, batch))));
-  const sparsity = planSparsity(model, o.sparsity, o.masks, o.steps, o.seed ?? 0);
+  const sparsity = planSparsity(model, o.sparsity, o.masks, o.steps, o.seed ?? 0, o.weights);
   const wafer = cluster.wafer ?? 'auto';
   const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens, sparsity.plans) });
 

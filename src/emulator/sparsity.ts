@@ -30,7 +30,7 @@ const maskOf = ({ plan, group, startSparsity, startsDense }: ResolvedParameter, 
   startsDense ? new Uint8Array(spec.size).fill(1) : firstMask(group, named(plan, spec), weights, startSparsity, seed);
 
 /** @throws InvalidConfig, NotEmulated */
-export const planSparsity = (model: Model, sparsity: Sparsity | undefined, masks: readonly NamedMask[] | undefined, steps: number, seed: number): PlannedSparsity => {
+export const planSparsity = (model: Model, sparsity: Sparsity | undefined, masks: readonly NamedMask[] | undefined, steps: number, seed: number, weights?: readonly NamedTensor[]): PlannedSparsity => {
   if (sparsity === undefined) {
     if (masks !== undefined && masks.length > 0) throw new InvalidConfig({ what: 'masks without a word on how they go on', where: 'masks', value: masks.length, hint: "give sparsity too, { algorithm: 'static' } to keep them" });
     return { plans: [], firstMask: () => new Uint8Array(0) };
@@ -41,6 +41,12 @@ export const planSparsity = (model: Model, sparsity: Sparsity | undefined, masks
     if (found === undefined || spec === undefined) throw new InvalidConfig({ what: 'a mask of a parameter that is not sparse in this run', where: 'masks', value: name, limit: resolved.map(({ plan }) => model.parameters[plan.parameter]?.name).join(', '), hint: 'let a group of sparsity match it, or leave its mask out' });
     checkMask(named(found.plan, spec), mask);
     given.set(spec.index, mask);
+  }
+  // What zeros and functions store is known once there are weights; room is made for that much.
+  for (const found of resolved) {
+    const spec = model.parameters[found.plan.parameter], values = spec && weights?.[spec.index], { init } = found.group;
+    if (spec === undefined || values === undefined || values.data.length !== spec.size || given.has(spec.index) || found.startsDense || (init !== 'from_zeros' && typeof init !== 'function')) continue;
+    given.set(spec.index, maskOf(found, spec, values.data, seed));
   }
   return {
     plans: resolved.map(({ plan }) => {

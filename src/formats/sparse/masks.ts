@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { Model, ParameterSpec } from '../../model/graph.js';
 import type { NamedMask } from '../../model/sparsity.js';
+import { packBits, unpackBits } from '../../sparsity/formats.js';
 import type { NamedTensor } from '../../tensor/named.js';
 import { CorruptFile, InvalidConfig } from '../../util/errors.js';
 import { isObject, parseJson, shown } from '../json.js';
@@ -35,17 +36,9 @@ export const storedOf = (mask: Uint8Array): number => {
   return sum;
 };
 
-export const packMask = ({ name, shape: [rows = 0, columns = 0], mask }: NamedMask): PackedMask => {
-  const bits = new Uint8Array(Math.ceil(mask.length / 8));
-  for (let i = 0; i < mask.length; i++) if (mask[i] === 1) bits[i >> 3] = (bits[i >> 3] ?? 0) | (1 << (i & 7));
-  return { name, shape: [rows, columns], bits };
-};
+export const packMask = ({ name, shape: [rows = 0, columns = 0], mask }: NamedMask): PackedMask => ({ name, shape: [rows, columns], bits: packBits(mask) });
 
-export const unpackMask = ({ name, shape, bits }: PackedMask): NamedMask => {
-  const mask = new Uint8Array(shape[0] * shape[1]);
-  for (let i = 0; i < mask.length; i++) mask[i] = ((bits[i >> 3] ?? 0) >> (i & 7)) & 1;
-  return { name, shape, mask };
-};
+export const unpackMask = ({ name, shape, bits }: PackedMask): NamedMask => ({ name, shape, mask: unpackBits(bits, shape[0] * shape[1]) });
 
 /** Bits that are set. */
 export const storedBits = (bits: Uint8Array): number => {
