@@ -21,7 +21,9 @@ const lanes = [0, 1, 2, 3] as const;
 const quadRowBytes = 4 * panelRowBytes;
 const tokenBytes = 16;
 /** Tokens in a round of the inner loop. */
-const unroll = 4;
+const unroll = 2;
+/** Entries of a row at once, as many independent sums: eight where the compiler leaves loads beside their uses. */
+const entriesAtOnceOf = (shape: Shape): number => (shape.topTested ? 4 : 8);
 
 const defineQuad = (m: ModuleBuilder): void => {
   m.function('quad', { dst: 'i32', src: 'i32', srcStride: 'i32', features: 'i32', slabs: 'i32' }, (f, p) => {
@@ -60,7 +62,7 @@ const tokenLoops = (f: FunctionBuilder, shape: Shape, p: Arguments) => {
   }
   const bytes = f.v128('bytes', i32x4.lanes(0xff, 0xff_00, 0xff_00_00, 0x7f_00_00_00));
   const limit = f.v128('limit', v128.and(i32x4.splat(p.tokens), bytes));
-  const rounds = f.i32('rounds', i32.shr_u(common, 2));
+  const rounds = f.i32('rounds', i32.div_u(common, unroll));
   const [left, token] = [f.i32('left'), f.i32('token')];
   const now = f.v128('now');
   return (add: (offset: number, mask: Vector | null) => void, advance: (bytes: number) => void): void => {
@@ -107,33 +109,42 @@ const defineStored = (m: ModuleBuilder, shape: Shape): void => {
   m.function('gradientStored', signature, (f, p) => {
     const overTokens = tokenLoops(f, shape, p);
     const [first, row, y, last, left, room] = [f.i32('first'), f.i32('row'), f.i32('y'), f.i32('last'), f.i32('entries left'), f.i32('room left')];
-    const at = lanes.map((e) => f.i32(`x${e}`));
-    const sums = lanes.map((e) => f.v128(`sum${e}`)) as Four;
+    const entriesAtOnce = entriesAtOnceOf(shape);
+    const all = Array.from({ length: entriesAtOnce }, (_, e) => e);
+    const at = all.map((e) => f.i32(`x${e}`));
+    const sums = all.map((e) => f.v128(`sum${e}`));
+    /** The next `count` entries of the row; the last four may be fewer. */
+    const entries = (count: number): void => {
+      if (count === 4) f.set(last, i32.sub(left, 1));
+      for (const e of all.slice(0, count)) {
+        const entry = e === 0 || count > 4 ? i32.const(e) : i32.min_s(last, i32.const(e));
+        f.set(at[e]!, i32.add(p.x, i32.shl(i32.load16_u(i32.add(p.indices, i32.shl(entry, 1))), 2)));
+        f.set(sums[e]!, v128.zero());
+      }
+      f.set(y, i32.add(p.dy, i32.mul(row, quadRowBytes)));
+      overTokens((offset, mask) => {
+        const d = f.v128('d', v128.load(y, offset));
+        for (const e of order(shape, count)) addTerm(f, sums[e]!, v128.load(at[e]!, offset), d, mask);
+      }, (bytes) => {
+        f.advance(y, bytes);
+        for (const x of at.slice(0, count)) f.advance(x, bytes);
+      });
+      for (let e = 0; e < count; e += 4) {
+        leave(f, p, sums.slice(e, e + 4) as Four, p.dst, room);
+        f.set(last, i32.min_s(left, i32.const(4)));
+        f.set(left, i32.sub(left, last));
+        f.advance(p.indices, i32.shl(last, 1));
+        f.advance(p.dst, i32.shl(last, 2));
+        f.set(room, i32.sub(room, i32.shl(last, 2)));
+      }
+    };
     f.set(room, i32.shl(entriesIn(p, p.m), 2));
     f.for(first, 0, p.n, chunkFeatures, () => {
       f.for(row, 0, p.m, 1, () => {
         f.set(left, i32.sub(i32.load(p.starts, 4), i32.load(p.starts)));
-        f.set(last, i32.shl(i32.sub(left, 1), 1));
         f.advance(p.starts, 4);
-        f.while(positive(left), () => {
-          f.set(last, i32.sub(left, 1));
-          for (const e of lanes) f.set(at[e]!, i32.add(p.x, i32.shl(i32.load16_u(i32.add(p.indices, i32.shl(e === 0 ? i32.const(0) : i32.min_s(last, i32.const(e)), 1))), 2)));
-          for (const sum of sums) f.set(sum, v128.zero());
-          f.set(y, i32.add(p.dy, i32.mul(row, quadRowBytes)));
-          overTokens((offset, mask) => {
-            const d = f.v128('d', v128.load(y, offset));
-            for (const e of order(shape, 4)) addTerm(f, sums[e]!, v128.load(at[e]!, offset), d, mask);
-          }, (bytes) => {
-            f.advance(y, bytes);
-            for (const x of at) f.advance(x, bytes);
-          });
-          leave(f, p, sums, p.dst, room);
-          f.set(last, i32.min_s(left, i32.const(4)));
-          f.set(left, i32.sub(left, last));
-          f.advance(p.indices, i32.shl(last, 1));
-          f.advance(p.dst, i32.shl(last, 2));
-          f.set(room, i32.sub(room, i32.shl(last, 2)));
-        });
+        if (entriesAtOnce > 4) f.while(i32.ge_s(left, entriesAtOnce), () => entries(entriesAtOnce));
+        f.while(positive(left), () => entries(4));
       });
       f.advance(p.x, chunkFeatures * quadRowBytes);
     });

@@ -7,7 +7,8 @@
  *   starts            first entry of (chunk, result)
  *
  * The loop in words: for each panel, for each chunk, for each result: its entries' rows of the panel, all 32 tokens wide, are multiplied and added in
- * registers from +0; the first chunk is stored, later ones are added to what is stored. So 32 KB of panel stay in the nearest cache.
+ * registers from +0; the first chunk is stored, later ones are added to what is stored (an empty one adds +0, which changes no sum: it is left out).
+ * So 32 KB of panel stay in the nearest cache.
  * Not here: four results at once (sparse-rows.ts), gradients (sparse-gradient.ts), who chooses a form (compiler/).
  */
 import { f32x4, i32, v128, type I32 } from '../assembler/expressions.js';
@@ -36,7 +37,7 @@ interface Entry {
   readonly value: Pointer;
 }
 
-/** The entries in front of `end`, ascending, from the rows at `inp`. */
+/** The entries in front of `end`, at least one, ascending, from the rows at `inp`. */
 const addEntries = (f: FunctionBuilder, shape: Shape, sums: Sums, inp: Pointer, { index, value }: Entry, end: Pointer, x: Pointer): void => {
   const more = i32.ne(index, end);
   const round = (): void => {
@@ -46,10 +47,51 @@ const addEntries = (f: FunctionBuilder, shape: Shape, sums: Sums, inp: Pointer, 
     f.advance(value, 4);
   };
   if (shape.topTested) f.whileTopTested(more, round);
-  else f.while(more, round);
+  else f.doWhile(round, more);
+};
+
+/** Bytes of a line of the cache. */
+const lineBytes = 64;
+
+/** Reads through a chunk of a panel once, in order, as memory likes it: entries go anywhere. Nothing is made of what is read. */
+export const touchKernel = (m: ModuleBuilder, name: string): Callee =>
+  m.function(`touch${name}`, { x: 'i32', features: 'i32' }, (f, p) => {
+    const seen = f.i32('seen');
+    f.doWhile(() => {
+      for (let line = 0; line < panelRowBytes; line += lineBytes) f.set(seen, i32.load(p.x, line));
+      f.advance(p.x, panelRowBytes);
+      f.set(p.features, i32.sub(p.features, 1));
+    }, p.features);
+  }, { export: false });
+
+/** From so many entries a feature on, reading through is cheaper than going there without. */
+const touchFrom = 2;
+
+/** Emits `body` for every chunk of every panel, the chunk's part of the panel (x) read through if it has entries enough; `run`: the chunk's starts of `rows` rows. */
+export const overChunks = (
+  f: FunctionBuilder, p: { readonly [K in 'out' | 'outStride' | 'inp' | 'inpStride' | 'starts' | 'n' | 'panels']: Pointer }, rows: Pointer, touch: Callee,
+  body: (x: Pointer, run: Pointer, first: Pointer) => void,
+): void => {
+  const [first, x, run, features, entries] = [f.i32('first'), f.i32('x'), f.i32('run'), f.i32('features'), f.i32('entries')];
+  f.while(positive(p.panels), () => {
+    f.set(x, p.inp);
+    f.set(run, p.starts);
+    f.for(first, 0, p.n, chunkFeatures, () => {
+      f.set(features, i32.min_s(i32.sub(p.n, first), i32.const(chunkFeatures)));
+      f.set(entries, i32.sub(i32.load(i32.add(run, i32.shl(rows, 2))), i32.load(run)));
+      f.if(i32.ge_s(entries, i32.mul(features, touchFrom)), () => f.call(touch, x, features));
+      body(x, run, first);
+      f.advance(run, i32.shl(rows, 2));
+      f.advance(x, chunkFeatures * panelRowBytes);
+    });
+    f.advance(p.out, p.outStride);
+    f.advance(p.inp, p.inpStride);
+    f.set(p.panels, i32.sub(p.panels, 1));
+  });
 };
 
 const defineStored = (m: ModuleBuilder, shape: Shape): void => {
+  const touch = touchKernel(m, 'Stored');
   /** All results of one chunk of one panel. */
   const chunk = m.function('linearStoredChunk', { out: 'i32', inp: 'i32', values: 'i32', indices: 'i32', starts: 'i32', m: 'i32', add: 'i32' }, (f, p) => {
     const index = f.i32('index', i32.add(p.indices, i32.shl(i32.load(p.starts), 1)));
@@ -60,9 +102,11 @@ const defineStored = (m: ModuleBuilder, shape: Shape): void => {
       f.advance(p.starts, 4);
       f.set(end, i32.add(p.indices, i32.shl(i32.load(p.starts), 1)));
       clearSums(f, sums);
-      addEntries(f, shape, sums, p.inp, { index, value }, end, x);
-      f.if(p.add, () => addRow(f, sums, p.out));
-      storeRow(f, sums, p.out);
+      f.if(i32.ne(index, end), () => {
+        addEntries(f, shape, sums, p.inp, { index, value }, end, x);
+        f.if(p.add, () => addRow(f, sums, p.out));
+        storeRow(f, sums, p.out);
+      }, () => f.if(i32.eqz(p.add), () => storeRow(f, sums, p.out)));
       f.advance(p.out, panelRowBytes);
       f.set(p.m, i32.sub(p.m, 1));
     }, p.m);
@@ -71,19 +115,7 @@ const defineStored = (m: ModuleBuilder, shape: Shape): void => {
   m.function('linearStored', {
     out: 'i32', outStride: 'i32', inp: 'i32', inpStride: 'i32', values: 'i32', indices: 'i32', starts: 'i32', n: 'i32', m: 'i32', panels: 'i32',
   }, (f, p) => {
-    const [first, x, run] = [f.i32('first'), f.i32('x'), f.i32('run')];
-    f.while(positive(p.panels), () => {
-      f.set(x, p.inp);
-      f.set(run, p.starts);
-      f.for(first, 0, p.n, chunkFeatures, () => {
-        f.call(chunk, p.out, x, p.values, p.indices, run, p.m, first);
-        f.advance(run, i32.shl(p.m, 2));
-        f.advance(x, chunkFeatures * panelRowBytes);
-      });
-      f.advance(p.out, p.outStride);
-      f.advance(p.inp, p.inpStride);
-      f.set(p.panels, i32.sub(p.panels, 1));
-    });
+    overChunks(f, p, p.m, touch, (x, run, first) => f.call(chunk, p.out, x, p.values, p.indices, run, p.m, first));
   });
 };
 

@@ -12,19 +12,22 @@ import { i32, v128, type Int } from '../assembler/expressions.js';
 import type { Callee, FunctionBuilder, Local } from '../assembler/function.js';
 import type { ModuleBuilder } from '../assembler/module.js';
 import { chunkFeatures, panelRowBytes, slabTokens } from '../types.js';
-import { positive, type Shape } from './build.js';
+import type { Shape } from './build.js';
 import { addStored, eachRow, forTail, multiplyAdd, registerBlock, storeBlock } from './linear.js';
+import { overChunks, touchKernel } from './sparse-linear.js';
 
 type Pointer = Local<'i32'>;
 const fourRows = 4;
 
+/** Visits the offsets index … end, at least one. */
 const overList = (f: FunctionBuilder, shape: Shape, index: Pointer, end: Int, round: () => void): void => {
   const more = i32.ne(index, end);
   if (shape.topTested) f.whileTopTested(more, round);
-  else f.while(more, round);
+  else f.doWhile(round, more);
 };
 
 const defineFourRow = (m: ModuleBuilder, shape: Shape): void => {
+  const touch = touchKernel(m, 'FourRow');
   /** All groups of one chunk for one group of tokens. */
   const chunk = m.function('linearFourRowChunk', { out: 'i32', inp: 'i32', values: 'i32', indices: 'i32', starts: 'i32', groups: 'i32', add: 'i32' }, (f, p) => {
     const sums = registerBlock(f, shape, fourRows);
@@ -35,14 +38,16 @@ const defineFourRow = (m: ModuleBuilder, shape: Shape): void => {
       f.advance(p.starts, 4);
       f.set(end, i32.add(p.indices, i32.shl(i32.load(p.starts), 1)));
       eachRow(f, sums, (sum) => f.set(sum, v128.zero()));
-      overList(f, shape, index, end, () => {
-        f.set(x, i32.add(p.inp, i32.load16_u(index)));
-        multiplyAdd(f, shape, fourRows, sums, value, (row) => row * 4, x);
-        f.advance(index, 2);
-        f.advance(value, fourRows * 4);
-      });
-      f.if(p.add, () => addStored(f, sums, p.out));
-      storeBlock(f, sums, p.out);
+      f.if(i32.ne(index, end), () => {
+        overList(f, shape, index, end, () => {
+          f.set(x, i32.add(p.inp, i32.load16_u(index)));
+          multiplyAdd(f, shape, fourRows, sums, value, (row) => row * 4, x);
+          f.advance(index, 2);
+          f.advance(value, fourRows * 4);
+        });
+        f.if(p.add, () => addStored(f, sums, p.out));
+        storeBlock(f, sums, p.out);
+      }, () => f.if(i32.eqz(p.add), () => storeBlock(f, sums, p.out)));
       f.advance(p.out, fourRows * panelRowBytes);
       f.set(p.groups, i32.sub(p.groups, 1));
     }, p.groups);
@@ -51,21 +56,10 @@ const defineFourRow = (m: ModuleBuilder, shape: Shape): void => {
   m.function('linearFourRow', {
     out: 'i32', outStride: 'i32', inp: 'i32', inpStride: 'i32', values: 'i32', indices: 'i32', starts: 'i32', n: 'i32', m: 'i32', panels: 'i32',
   }, (f, p) => {
-    const [first, token, run, x] = [f.i32('first'), f.i32('token'), f.i32('run'), f.i32('panelChunk')];
+    const token = f.i32('token');
     const groups = f.i32('groups', i32.shr_u(p.m, 2));
-    f.while(positive(p.panels), () => {
-      f.set(run, p.starts);
-      f.set(x, p.inp);
-      f.for(first, 0, p.n, chunkFeatures, () => {
-        f.for(token, 0, slabTokens * 4, shape.vectors * 16, () =>
-          f.call(chunk, i32.add(p.out, token), i32.add(x, token), p.values, p.indices, run, groups, first));
-        f.advance(run, i32.shl(groups, 2));
-        f.advance(x, chunkFeatures * panelRowBytes);
-      });
-      f.advance(p.out, p.outStride);
-      f.advance(p.inp, p.inpStride);
-      f.set(p.panels, i32.sub(p.panels, 1));
-    });
+    overChunks(f, p, groups, touch, (x, run, first) =>
+      f.for(token, 0, slabTokens * 4, shape.vectors * 16, () => f.call(chunk, i32.add(p.out, token), i32.add(x, token), p.values, p.indices, run, groups, first)));
   });
 };
 
@@ -103,15 +97,17 @@ const listedChunk = (m: ModuleBuilder, shape: Shape, rows: number): Callee =>
     f.doWhile(() => {
       eachRow(f, sums, (sum) => f.set(sum, v128.zero()));
       f.set(at, p.index);
-      overList(f, shape, at, p.end, () => {
-        f.set(offset, i32.load16_u(at));
-        f.set(x, i32.add(p.inp, offset));
-        f.set(w, i32.add(p.packed, i32.mul(i32.shr_u(offset, 5), rows)));
-        multiplyAdd(f, shape, rows, sums, w, (row) => row * 4, x);
-        f.advance(at, 2);
-      });
-      f.if(p.add, () => addStored(f, sums, p.out));
-      storeBlock(f, sums, p.out);
+      f.if(i32.ne(at, p.end), () => {
+        overList(f, shape, at, p.end, () => {
+          f.set(offset, i32.load16_u(at));
+          f.set(x, i32.add(p.inp, offset));
+          f.set(w, i32.add(p.packed, i32.mul(i32.shr_u(offset, 5), rows)));
+          multiplyAdd(f, shape, rows, sums, w, (row) => row * 4, x);
+          f.advance(at, 2);
+        });
+        f.if(p.add, () => addStored(f, sums, p.out));
+        storeBlock(f, sums, p.out);
+      }, () => f.if(i32.eqz(p.add), () => storeBlock(f, sums, p.out)));
       f.advance(p.out, rows * panelRowBytes);
       f.advance(p.packed, p.packedStride);
       f.set(p.groups, i32.sub(p.groups, 1));
