@@ -38,6 +38,8 @@ export interface BandPlan {
   readonly gradients: readonly number[];
   /** Outgoing deltas of gathered rows, turned [slabs][32][width]; 0 if the program has none. */
   readonly scatter: number;
+  /** Lists of live features, one a slab; 0 where no ReLU leaves zeros. */
+  readonly live: number;
   /** Copies of every layer's output and delta, by layer, for whoever inspects them; empty where nobody does. −1: none. */
   readonly captured: readonly { readonly activation: number; readonly delta: number }[];
   /** Buffers on the links of the band, where tiles work one by one; 0 where they are swept. */

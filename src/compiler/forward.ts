@@ -57,6 +57,7 @@ const place = (plans: Plans, layer: Layer): void => {
       plans.planOf.set(layer.id, plans.streamed.length);
       plans.streamed.push({
         kind: 'linear', layer: layer.id, weight: layer.weight, bias: layer.bias, tied: layer.tied, inputs: layer.inFeatures, outputs: layer.features, x, y, dy: y, dx: null,
+        zeroInputs: plans.layer(from).kind === 'relu', zeroDeltas: plans.model.layers.some(({ kind, inputs }) => kind === 'relu' && inputs[0] === layer.id) && plans.readers(layer.id) === 1,
         forwardBlocks: planBlocks(layer.inFeatures, layer.features), deltaBlocks: upstream ? planBlocks(layer.features, layer.inFeatures) : [],
       });
       plans.trained.add(layer.id);

@@ -58,6 +58,9 @@ export interface LinearPlan extends StreamedBase {
   readonly kind: 'linear';
   /** The weight is stored as [outputs][inputs]: an embedding's table. */
   readonly tied: boolean;
+  /** Whether a ReLU leaves zeros in what it reads, and in the delta of what it gives: features that are zero for a whole slab need no products. */
+  readonly zeroInputs: boolean;
+  readonly zeroDeltas: boolean;
 }
 
 /** One norm: gain and bias are one block. `skip`: a buffer whose delta passes the norm by and is added to dx, or null. */

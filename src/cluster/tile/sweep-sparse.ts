@@ -9,6 +9,7 @@ import type { BlockPlan } from '../../compiler/program.js';
 import { slabTokens } from '../../kernels/types.js';
 import { readSparseBlock, type SparseBlock } from '../sparse-block.js';
 import type { BandContext, Share } from './band.js';
+import { eachRun } from './runs.js';
 
 /** Panels of a buffer, a slab each. */
 export interface Panels {
@@ -37,13 +38,11 @@ export const sparseSweep = ({ kernels: k, memory }: BandContext): SparseSweep =>
         stored(block, out.address, out.stride, inp.address, inp.stride, share.slabs);
         return block;
       }
-      for (let p = 0; p < share.slabs; ) {
-        const isDense = isFinite(p, n, inp), from = p;
-        while (p < share.slabs && isFinite(p, n, inp) === isDense) p++;
-        const to = out.address + from * out.stride, x = inp.address + from * inp.stride;
-        if (isDense) k.linear(to, out.stride, x, inp.stride, block.denseAt, n, count, p - from);
-        else stored(block, to, out.stride, x, inp.stride, p - from);
-      }
+      eachRun(share.slabs, (p) => isFinite(p, n, inp), (isDense, p, slabs) => {
+        const to = out.address + p * out.stride, x = inp.address + p * inp.stride;
+        if (isDense) k.linear(to, out.stride, x, inp.stride, block.denseAt, n, count, slabs);
+        else stored(block, to, out.stride, x, inp.stride, slabs);
+      });
       return block;
     },
   };

@@ -9,12 +9,14 @@
 import { panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { floats, words } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
-import { bufferAt, panelStride, type BandContext, type BandWorker } from './band.js';
+import type { BlockPlan } from '../../compiler/program.js';
+import { bufferAt, panelStride, type BandContext, type BandWorker, type Share } from './band.js';
 import { gradientNodes } from './gradient.js';
 import { sparseGradientNodes } from './gradient-sparse.js';
 import { dropoutKeys, elementwise, firstTokenOf, placeOf } from './locals.js';
 import { sweepNorms } from './sweep-norm.js';
-import { sparseSweep } from './sweep-sparse.js';
+import { liveSweep } from './sweep-live.js';
+import { sparseSweep, type Panels } from './sweep-sparse.js';
 
 export const sweepWorker = (context: BandContext): BandWorker => {
   const { program, arena, band, batch, seed, kernels: k, memory } = context;
@@ -26,7 +28,12 @@ export const sweepWorker = (context: BandContext): BandWorker => {
   const featuresOf = (layer: number): number => program.model.layers[layer]?.features ?? 0;
   const rotaryOf = new Map(arena.rotary.map((tables) => [tables.layer, tables]));
 
-  const sparse = sparseSweep(context);
+  const sparse = sparseSweep(context), live = liveSweep(context);
+  /** A dense product; `zeros`: a ReLU may have left features that are zero for a whole slab. */
+  const product = (zeros: boolean, share: Share, block: BlockPlan, packed: number, n: number, out: Panels, inp: Panels): void => {
+    if (zeros) live.product(share, block, packed, n, out, inp);
+    else k.linear(out.address, out.stride, inp.address, inp.stride, packed, n, block.count, share.slabs);
+  };
 
   return {
     ...sweepNorms(context),
@@ -39,7 +46,7 @@ export const sweepWorker = (context: BandContext): BandWorker => {
         if (linear.bias !== null) k.addBias(out, stride, biasAt, block.count, share.slabs);
         return;
       }
-      k.linear(out, stride, bufferAt(band, linear.x), panelStride(program, linear.x), packed, linear.inputs, block.count, share.slabs);
+      product(linear.zeroInputs, share, block, packed, linear.inputs, { address: out, stride }, { address: bufferAt(band, linear.x), stride: panelStride(program, linear.x) });
       if (linear.bias !== null) k.addBias(out, stride, packed + linear.inputs * block.count * 4, block.count, share.slabs);
     },
 
@@ -51,7 +58,7 @@ export const sweepWorker = (context: BandContext): BandWorker => {
         sparse.product(share, block, slotAt(slot), { n: linear.outputs, bias: false }, { address: out, stride: linear.inputs * panelRowBytes }, { address: bufferAt(band, linear.dy), stride: linear.outputs * panelRowBytes });
         return;
       }
-      k.linear(out, linear.inputs * panelRowBytes, bufferAt(band, linear.dy), linear.outputs * panelRowBytes, slotAt(slot), linear.outputs, block.count, share.slabs);
+      product(linear.zeroDeltas, share, block, slotAt(slot), linear.outputs, { address: out, stride: linear.inputs * panelRowBytes }, { address: bufferAt(band, linear.dy), stride: linear.outputs * panelRowBytes });
     },
 
     gradient(share, linear, block, slot, positions) {

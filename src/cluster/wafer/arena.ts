@@ -8,7 +8,7 @@
  */
 import type { Program } from '../../compiler/program.js';
 import type { LayerOf } from '../../model/graph.js';
-import { gradientScratchBytes, nodeAlign, nodesMax, panelRowBytes, slabTokens } from '../../kernels/types.js';
+import { gradientScratchBytes, liveListBytes, nodeAlign, nodesMax, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import type { MemoryPlan } from '../../tensor/shared-memory.js';
 import { roundUp } from '../../util/units.js';
 import { dealBatch, slabsOfSample, type BatchShape } from '../deal.js';
@@ -105,6 +105,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
   // Leaves of a quad are formed apart before they meet.
   const nodes = times(threads, sparse.length > 0 ? (waitingNodes(longest) + 4) * nodeBytesMax : longest <= groupMin ? 0 : waitingNodes(longest) * nodeBytesMax);
   const quads = sparse.length === 0 ? [] : Array.from({ length: threads }, () => planQuads(plan, sparse, program));
+  const zeroWidth = Math.max(0, ...program.streamed.map((streamed) => (streamed.kind !== 'linear' ? 0 : Math.max(streamed.zeroInputs ? streamed.inputs : 0, streamed.zeroDeltas ? streamed.outputs : 0))));
   const gradientHeads = plan.reserve(gradientSlots * 4);
 
   let activationBytes = 0;
@@ -112,7 +113,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
     const before = plan.bytes;
     const buffers = program.buffers.map((buffer) => plan.reserve(run.slabs * buffer.features * panelRowBytes));
     activationBytes += plan.bytes - before;
-    const partial = { ...run, id, buffers, labels: 0, factor: 0, rows: 0, turned: 0, stack: 0, partial: 0, gradients: [], scatter: 0, captured: [], fabric: 0 };
+    const partial = { ...run, id, buffers, labels: 0, factor: 0, rows: 0, turned: 0, stack: 0, partial: 0, gradients: [], scatter: 0, live: 0, captured: [], fabric: 0 };
     const nodes = Math.max(1, ...microBatches.map((microBatch) => nodesOfBand(partial, microBatch, together).length));
     return {
       ...partial,
@@ -124,6 +125,7 @@ export const planArena = (program: Program, batch: BatchShape, threads: number, 
       partial: headInputs === 0 ? 0 : plan.reserve(headInputs * panelRowBytes),
       gradients: times(gradientSlots, nodes * nodeBytesMax),
       scatter: scattered === 0 ? 0 : plan.reserve(run.slabs * slabTokens * scattered * 4),
+      live: zeroWidth === 0 ? 0 : plan.reserve(run.slabs * roundUp(liveListBytes(zeroWidth), 16)),
       captured: isInspected ? program.model.layers.map((layer) => ({ activation: plan.reserve(run.slabs * layer.features * panelRowBytes), delta: plan.reserve(run.slabs * layer.features * panelRowBytes) })) : [],
       fabric: fabricFloats === 0 ? 0 : plan.reserve(fabricFloats * 4),
     };
