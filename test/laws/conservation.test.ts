@@ -142,7 +142,7 @@ test('every leaf enters the root once, at the place that the contract gives it, 
       const program = compile(mlp([2, 2]), { tokens, wafer: { rows, cols: 1 }, spec: { ...roomyWafer, sramBytesPerTile: 2 ** 30 } });
       const together = slabsOfSample(batch), perSample = powerOver(together), samples = batch.tokensPerSample === 1 ? Math.ceil(batch.samples / slab) : batch.samples;
       const exists = (leaf: number): boolean => leaf % perSample < together && Math.floor(leaf / perSample) < samples;
-      const bands = cutBands(program.slabs, batch.numCsx, threads, together).map((cut, id): BandPlan => ({ ...cut, id, buffers: [], labels: 0, factor: 0, rows: 0, partial: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0, captured: [] }));
+      const bands = cutBands(program.slabs, batch.numCsx, threads, together).map((cut, id): BandPlan => ({ ...cut, id, buffers: [], labels: 0, factor: 0, rows: 0, partial: 0, turned: 0, stack: 0, gradients: [], scatter: 0, fabric: 0, live: 0, captured: [] }));
       const tree = planTree(batch.numCsx, fanIn);
       const stack = new NodeStack(together);
       const waiting: string[] = [];
