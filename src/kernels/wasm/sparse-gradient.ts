@@ -24,6 +24,8 @@ const tokenBytes = 16;
 const unroll = 2;
 /** Entries of a row at once, as many independent sums: eight where the compiler leaves loads beside their uses. */
 const entriesAtOnceOf = (shape: Shape): number => (shape.topTested ? 4 : 8);
+/** The same where four results share an entry: 8 sums, and 6 loads a token. */
+const rowEntriesAtOnce = 2, rowUnroll = 1;
 
 const defineQuad = (m: ModuleBuilder): void => {
   m.function('quad', { dst: 'i32', src: 'i32', srcStride: 'i32', features: 'i32', slabs: 'i32' }, (f, p) => {
@@ -50,7 +52,7 @@ type Arguments = { readonly [K in keyof typeof signature]: Pointer };
  * The tokens of four slabs: a loop over those that all of them have, then one by one over those that some have. `round(tokens)` adds that many tokens of whole
  * lanes and `masked(mask)` one token of some; both leave it to `advance` to go on.
  */
-const tokenLoops = (f: FunctionBuilder, shape: Shape, p: Arguments) => {
+const tokenLoops = (f: FunctionBuilder, shape: Shape, p: Arguments, unroll: number) => {
   const count = f.i32('tokens of a slab');
   const [common, most] = [f.i32('common', slabTokens), f.i32('most', 0)];
   for (const s of lanes) {
@@ -73,7 +75,7 @@ const tokenLoops = (f: FunctionBuilder, shape: Shape, p: Arguments) => {
         advance(unroll * tokenBytes);
       });
     });
-    f.for(token, i32.and(common, -unroll), most, 1, () => {
+    f.for(token, i32.mul(rounds, unroll), most, 1, () => {
       f.set(now, i32x4.gt_s(limit, v128.and(i32x4.splat(i32.mul(token, 0x01_01_01_01)), bytes)));
       add(0, now);
       advance(tokenBytes);
@@ -107,7 +109,7 @@ const entriesIn = (p: Arguments, rows: Pointer): I32 => i32.load(i32.add(p.start
 
 const defineStored = (m: ModuleBuilder, shape: Shape): void => {
   m.function('gradientStored', signature, (f, p) => {
-    const overTokens = tokenLoops(f, shape, p);
+    const overTokens = tokenLoops(f, shape, p, unroll);
     const [first, row, y, last, left, room] = [f.i32('first'), f.i32('row'), f.i32('y'), f.i32('last'), f.i32('entries left'), f.i32('room left')];
     const entriesAtOnce = entriesAtOnceOf(shape);
     const all = Array.from({ length: entriesAtOnce }, (_, e) => e);
@@ -153,30 +155,39 @@ const defineStored = (m: ModuleBuilder, shape: Shape): void => {
 
 const defineFourRow = (m: ModuleBuilder, shape: Shape): void => {
   m.function('gradientFourRow', signature, (f, p) => {
-    const overTokens = tokenLoops(f, shape, p);
-    const [first, row, y, x, left] = [f.i32('first'), f.i32('row'), f.i32('y'), f.i32('at'), f.i32('entries left')];
+    const overTokens = tokenLoops(f, shape, p, rowUnroll);
+    const [first, row, y, left] = [f.i32('first'), f.i32('row'), f.i32('y'), f.i32('entries left')];
     const groups = f.i32('groups', i32.shr_u(p.m, 2));
-    const sums = lanes.map((r) => f.v128(`sum${r}`)) as Four;
+    const at = Array.from({ length: rowEntriesAtOnce }, (_, e) => f.i32(`x${e}`));
+    const sums = at.map((_, e) => lanes.map((r) => f.v128(`sum${e}.${r}`)) as Four);
+    /** The next `count` entries of the group. */
+    const entries = (count: number): void => {
+      const [xs, own] = [at.slice(0, count), sums.slice(0, count)];
+      for (const [e, x] of xs.entries()) f.set(x, i32.add(p.x, i32.shl(i32.load16_u(p.indices, 2 * e), 2)));
+      f.set(y, i32.add(p.dy, i32.mul(row, 4 * quadRowBytes)));
+      for (const sum of own.flat()) f.set(sum, v128.zero());
+      overTokens((offset, mask) => {
+        const values = xs.map((x, e) => f.v128(`value${e}`, v128.load(x, offset)));
+        for (const r of order(shape, 4)) {
+          const d = f.v128('d', v128.load(y, offset + r * quadRowBytes));
+          for (const [e, value] of values.entries()) addTerm(f, own[e]![r]!, value, d, mask);
+        }
+      }, (bytes) => {
+        for (const pointer of [y, ...xs]) f.advance(pointer, bytes);
+      });
+      for (const four of own) {
+        leave(f, p, four, p.dst, i32.const(16));
+        f.advance(p.dst, 16);
+      }
+      f.set(left, i32.sub(left, count));
+      f.advance(p.indices, 2 * count);
+    };
     f.for(first, 0, p.n, chunkFeatures, () => {
       f.for(row, 0, groups, 1, () => {
         f.set(left, i32.sub(i32.load(p.starts, 4), i32.load(p.starts)));
         f.advance(p.starts, 4);
-        f.while(positive(left), () => {
-          f.set(x, i32.add(p.x, i32.shl(i32.load16_u(p.indices), 2)));
-          f.set(y, i32.add(p.dy, i32.mul(row, 4 * quadRowBytes)));
-          for (const sum of sums) f.set(sum, v128.zero());
-          overTokens((offset, mask) => {
-            const value = f.v128('x', v128.load(x, offset));
-            for (const r of order(shape, 4)) addTerm(f, sums[r]!, v128.load(y, offset + r * quadRowBytes), value, mask);
-          }, (bytes) => {
-            f.advance(y, bytes);
-            f.advance(x, bytes);
-          });
-          leave(f, p, sums, p.dst, i32.const(16));
-          f.set(left, i32.sub(left, 1));
-          f.advance(p.indices, 2);
-          f.advance(p.dst, 16);
-        });
+        f.while(i32.ge_s(left, rowEntriesAtOnce), () => entries(rowEntriesAtOnce));
+        f.if(left, () => entries(1));
       });
       f.advance(p.x, chunkFeatures * quadRowBytes);
     });
