@@ -64,12 +64,12 @@ export const touchKernel = (m: ModuleBuilder, name: string): Callee =>
     }, p.features);
   }, { export: false });
 
-/** From so many entries a feature on, reading through is cheaper than going there without. */
-const touchFrom = 2;
+/** From so many entries to two features on, reading through is cheaper than going there without. */
+export const touchFrom = { single: 3, fourRows: 2 } as const;
 
 /** Emits `body` for every chunk of every panel, the chunk's part of the panel (x) read through if it has entries enough; `run`: the chunk's starts of `rows` rows. */
 export const overChunks = (
-  f: FunctionBuilder, p: { readonly [K in 'out' | 'outStride' | 'inp' | 'inpStride' | 'starts' | 'n' | 'panels']: Pointer }, rows: Pointer, touch: Callee,
+  f: FunctionBuilder, p: { readonly [K in 'out' | 'outStride' | 'inp' | 'inpStride' | 'starts' | 'n' | 'panels']: Pointer }, rows: Pointer, touch: Callee, from: number,
   body: (x: Pointer, run: Pointer, first: Pointer) => void,
 ): void => {
   const [first, x, run, features, entries] = [f.i32('first'), f.i32('x'), f.i32('run'), f.i32('features'), f.i32('entries')];
@@ -79,7 +79,7 @@ export const overChunks = (
     f.for(first, 0, p.n, chunkFeatures, () => {
       f.set(features, i32.min_s(i32.sub(p.n, first), i32.const(chunkFeatures)));
       f.set(entries, i32.sub(i32.load(i32.add(run, i32.shl(rows, 2))), i32.load(run)));
-      f.if(i32.ge_s(entries, i32.mul(features, touchFrom)), () => f.call(touch, x, features));
+      f.if(i32.ge_s(i32.shl(entries, 1), i32.mul(features, from)), () => f.call(touch, x, features));
       body(x, run, first);
       f.advance(run, i32.shl(rows, 2));
       f.advance(x, chunkFeatures * panelRowBytes);
@@ -115,7 +115,7 @@ const defineStored = (m: ModuleBuilder, shape: Shape): void => {
   m.function('linearStored', {
     out: 'i32', outStride: 'i32', inp: 'i32', inpStride: 'i32', values: 'i32', indices: 'i32', starts: 'i32', n: 'i32', m: 'i32', panels: 'i32',
   }, (f, p) => {
-    overChunks(f, p, p.m, touch, (x, run, first) => f.call(chunk, p.out, x, p.values, p.indices, run, p.m, first));
+    overChunks(f, p, p.m, touch, touchFrom.single, (x, run, first) => f.call(chunk, p.out, x, p.values, p.indices, run, p.m, first));
   });
 };
 

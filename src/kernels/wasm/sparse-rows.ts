@@ -14,7 +14,7 @@ import type { ModuleBuilder } from '../assembler/module.js';
 import { chunkFeatures, panelRowBytes, slabTokens } from '../types.js';
 import type { Shape } from './build.js';
 import { addStored, eachRow, forTail, multiplyAdd, registerBlock, storeBlock } from './linear.js';
-import { overChunks, touchKernel } from './sparse-linear.js';
+import { overChunks, touchFrom, touchKernel } from './sparse-linear.js';
 
 type Pointer = Local<'i32'>;
 const fourRows = 4;
@@ -58,7 +58,7 @@ const defineFourRow = (m: ModuleBuilder, shape: Shape): void => {
   }, (f, p) => {
     const token = f.i32('token');
     const groups = f.i32('groups', i32.shr_u(p.m, 2));
-    overChunks(f, p, groups, touch, (x, run, first) =>
+    overChunks(f, p, groups, touch, touchFrom.fourRows, (x, run, first) =>
       f.for(token, 0, slabTokens * 4, shape.vectors * 16, () => f.call(chunk, i32.add(p.out, token), i32.add(x, token), p.values, p.indices, run, groups, first)));
   });
 };
