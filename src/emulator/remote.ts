@@ -9,6 +9,8 @@ import { callback, connect, type Connection } from '../actor/thread/service.js';
 import type { GeneratedToken } from '../cluster/coordinator/generation.js';
 import type { EvaluationReport, StepReport } from '../cluster/coordinator/training.js';
 import type { Model } from '../model/graph.js';
+import type { Sparsity } from '../model/sparsity.js';
+import { InvalidConfig } from '../util/errors.js';
 import { shareData } from './plan.js';
 import type { GenerationResult } from './generate.js';
 import type { ClusterFacts, EmulatorService, RemoteClusterOptions, RemoteGenerateOptions, RemoteTrainOptions } from './service.js';
@@ -32,8 +34,9 @@ export class RemoteCluster implements AsyncDisposable {
     this.kernels = facts.kernels;
   }
 
-  /** As Cluster.train; settles when the run has finished. */
+  /** As Cluster.train; settles when the run has finished. @throws InvalidConfig for functions in `sparsity` */
   async train(model: Model, options: RemoteTrainOptions, listeners: RemoteListeners = {}): Promise<RunResult> {
+    checkCrosses(options.sparsity ?? []);
     const { remote, call } = this.#connection;
     const { onPlan = () => {}, onStep = () => {}, onEvaluation = () => {}, signal } = listeners;
     const { data, evaluation, ...rest } = options;
@@ -69,6 +72,13 @@ export class RemoteCluster implements AsyncDisposable {
     }
   }
 }
+
+/** @throws InvalidConfig for a function in a description of sparsity: it cannot cross threads */
+const checkCrosses = (groups: Sparsity): void =>
+  groups.forEach((group, i) => {
+    const field = typeof group.init === 'function' ? 'init' : group.sparsity.kind === 'function' ? 'sparsity' : group.dropFraction.kind === 'function' ? 'dropFraction' : null;
+    if (field !== null) throw new InvalidConfig({ what: 'a function cannot cross to the thread of a remote cluster', where: `sparsity[${i}].${field}`, hint: field === 'init' ? 'give masks, made by firstMasks, in its place' : 'give a schedule or a list of values in its place' });
+  });
 
 /** Starts a cluster on a worker thread of its own. @throws as Cluster.start */
 export const startRemote = async (options: RemoteClusterOptions = {}): Promise<RemoteCluster> => {
