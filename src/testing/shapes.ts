@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import type { Logits, Recompute } from '../compiler/program.js';
 import { specs, type ClusterOptions, type Model, type TrainOptions, type WaferSpec } from '../index.js';
+import { resolveSparsity } from '../sparsity/plan.js';
 
 /** A machine and the way it is used: the options of `Cluster.start`, and those of `train` that must not show in a bit. */
 export interface ClusterShape extends ClusterOptions {
@@ -15,9 +16,15 @@ export interface ClusterShape extends ClusterOptions {
   readonly logits?: Logits | 'auto';
 }
 
+/** Logits over a sparse weight are always held. */
+const hasSparseHead = (model: Model, { sparsity, steps }: TrainOptions): boolean => {
+  const head = model.layers[model.layers.length - 2];
+  return sparsity !== undefined && head?.kind === 'linear' && resolveSparsity(model, sparsity, steps).some(({ plan }) => plan.parameter === head.weight);
+};
+
 /** A shape taken apart for a model: what goes to `Cluster.start`, and what to `train`. */
 export const optionsOn = (shape: ClusterShape, model: Model, options: TrainOptions): { readonly cluster: ClusterOptions; readonly training: TrainOptions } => {
-  const { microBatchUnits, recompute, logits, ...cluster } = shape;
+  const { microBatchUnits, recompute, logits: wanted, ...cluster } = shape, logits = wanted === 'streamed' && hasSparseHead(model, options) ? 'held' : wanted;
   const microBatchSize = microBatchUnits === undefined ? undefined : model.tokensPerSample > 1 ? microBatchUnits : 32 * microBatchUnits;
   return { cluster, training: { ...options, ...(microBatchSize === undefined ? {} : { microBatchSize }), ...(recompute === undefined ? {} : { recompute }), ...(logits === undefined ? {} : { logits }) } };
 };

@@ -6,17 +6,18 @@
  * Not here: the verdicts (same-bits.ts, matches-reference.ts).
  */
 import fc from 'fast-check';
-import { Cluster, type Model, type RunResult, type TrainOptions } from '../index.js';
+import { Cluster, type Model, type RunResult, type Sparsity, type TrainOptions } from '../index.js';
 import { someData, type DataOptions } from './data.js';
 import { aModel, type ModelOptions } from './models.js';
 import { anOptimizer } from './optimizers.js';
 import { optionsOn, type ClusterShape } from './shapes.js';
+import { aSparsity } from './sparsity.js';
 import { aTransformer, type TransformerOptions } from './transformers.js';
 
 /** A model and all that its trained weights may depend on. */
 export interface Training {
   readonly model: Model;
-  readonly options: Pick<TrainOptions, 'data' | 'optimizer' | 'steps' | 'batchSize' | 'clipNorm'> & { readonly seed: number };
+  readonly options: Pick<TrainOptions, 'data' | 'optimizer' | 'steps' | 'batchSize' | 'clipNorm' | 'sparsity'> & { readonly seed: number };
 }
 
 export interface TrainingLimits extends ModelOptions, TransformerOptions, DataOptions {
@@ -26,6 +27,8 @@ export interface TrainingLimits extends ModelOptions, TransformerOptions, DataOp
   readonly batchMax?: number;
   /** Transformers in half of the cases, unless `input` says what a model reads; true unless given. 'only': in all. */
   readonly transformers?: boolean | 'only';
+  /** Sparse weights in a third of the cases where a model has a weight that may be sparse; true unless given. 'only': in all of these. */
+  readonly sparsity?: boolean | 'only';
   /** Train this model; an arbitrary one unless given. */
   readonly model?: Model;
 }
@@ -40,7 +43,12 @@ const someModel = (limits: TrainingLimits): fc.Arbitrary<Model> => {
   return transformers && (limits.input ?? 'any') === 'any' ? fc.oneof(aModel(limits), aTransformer(limits)) : aModel(limits);
 };
 
-/** A model, data for it, an optimizer and a batch size, in and out of step with slabs of 32; the gradient is clipped now and then. */
+const someSparsity = (model: Model, { sparsity = true }: TrainingLimits): fc.Arbitrary<Sparsity | undefined> => {
+  if (sparsity === false) return fc.constant(undefined);
+  return sparsity === 'only' ? aSparsity(model) : fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: aSparsity(model) });
+};
+
+/** A model, data for it, an optimizer and a batch size, in and out of step with slabs of 32; the gradient is clipped and weights are sparse now and then. */
 export const aTraining = (limits: TrainingLimits = {}): fc.Arbitrary<Training> => {
   const { stepsMax = 3, batchMax = 230 } = limits;
   return someModel(limits).chain((model) => {
@@ -49,8 +57,9 @@ export const aTraining = (limits: TrainingLimits = {}): fc.Arbitrary<Training> =
       .record({
         data: someData(model, limits), optimizer: anOptimizer(), steps: fc.integer({ min: 1, max: stepsMax }), batchSize: fc.integer({ min: 1, max: most }), seed: fc.nat(),
         clipNorm: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.double({ min: 0.01, max: 3, noNaN: true }) }),
+        sparsity: someSparsity(model, limits),
       })
-      .map(({ clipNorm, ...options }) => ({ model, options: { ...options, ...(clipNorm === undefined ? {} : { clipNorm }) } }));
+      .map(({ clipNorm, sparsity, ...options }) => ({ model, options: { ...options, ...(clipNorm === undefined ? {} : { clipNorm }), ...(sparsity === undefined ? {} : { sparsity }) } }));
   });
 };
 

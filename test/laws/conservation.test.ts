@@ -18,6 +18,8 @@ import { aClusterShape, aTraining, roomyWafer, trainOn } from '../../src/testing
 import { place } from '../support/placed.js';
 
 const seed = 20210824, slab = 32;
+/** What is streamed of sparse weights is watched in sparse-counts.test.ts. */
+const dense = { sparsity: false } as const;
 const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
 
 interface Streamed {
@@ -44,7 +46,7 @@ const streamedOf = (model: Model, isRecomputed: boolean): readonly Streamed[] =>
 
 test('credits out = credits back, within their capacities, one for every block', async () => {
   await fc.assert(
-    fc.asyncProperty(aTraining(), aClusterShape({ numCsxMax: 20 }), async ({ model, options }, drawn) => {
+    fc.asyncProperty(aTraining(dense), aClusterShape({ numCsxMax: 20 }), async ({ model, options }, drawn) => {
       const shape = { ...drawn, logits: 'held' as const };
       const { credits, shape: ran } = (await trainOn(shape, model, options)).record;
       assert.deepEqual(Object.keys(credits).toSorted(), ['ahead', 'gradients', 'weights']);
@@ -64,7 +66,7 @@ test('credits out = credits back, within their capacities, one for every block',
 
 test('each weight is sent to each wafer exactly once a pass, and every wafer with samples sends each gradient once', async () => {
   await fc.assert(
-    fc.asyncProperty(aTraining(), aClusterShape(), async ({ model, options }, drawn) => {
+    fc.asyncProperty(aTraining(dense), aClusterShape(), async ({ model, options }, drawn) => {
       const shape = { ...drawn, logits: 'held' as const };
       const { counts, shape: ran } = (await trainOn(shape, model, options)).record;
       const { program, batch } = place(model, options, shape);

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ActorFailed, adamW, Cluster, InvalidConfig, mlp, NonFiniteLoss, sgd, type ClusterOptions, type RunResult, type TrainingData, type TrainOptions } from '../../src/index.js';
+import { maskChanges } from '../support/mask-changes.js';
 import { aClusterShape, assertSameBits, aTraining, roomyWafer, trainOn } from '../../src/testing/index.js';
 
 const seed = 20210824;
@@ -20,13 +21,14 @@ const someFaults = (threads: number, turnMax: number): fc.Arbitrary<readonly Fau
 
 const equal = (calm: RunResult, struck: RunResult): void => {
   assertSameBits(calm.weights, struck.weights);
+  assert.deepEqual(struck.masks, calm.masks);
   assert.deepEqual(struck.record.losses, calm.record.losses);
   assert.deepEqual(struck.record.counts, calm.record.counts);
   for (const { out, back } of Object.values(struck.record.credits)) assert.equal(out, back);
 };
 
 test('groups of actors that die on the local dispatcher do not show in the result', async () => {
-  let fired = 0, redone = 0;
+  let fired = 0, redone = 0, sparse = 0, changed = 0, tiles = 0;
   await fc.assert(
     fc.asyncProperty(aTraining({ batchMax: 120 }), aClusterShape({ numCsxMax: 6, threadsMax: 3 }).chain((shape) => fc.tuple(fc.constant(shape), someFaults(shape.threads as number, 120))), async ({ model, options }, [shape, faults]) => {
       const calm = await trainOn(shape, model, options), struck = await trainOn({ ...shape, faults }, model, options);
@@ -34,12 +36,18 @@ test('groups of actors that die on the local dispatcher do not show in the resul
       assert.equal(calm.record.faults, 0);
       assert.ok(struck.record.faults <= faults.length);
       fired += struck.record.faults;
+      if (calm.masks.length > 0 && struck.record.faults > 0) {
+        sparse++;
+        if (maskChanges({ model, options }, calm) > 0) changed++;
+        if (shape.sweep === 'tile') tiles++;
+      }
       if (struck.record.redone.macs > 0) redone++;
       else if (struck.record.faults === 0) assert.deepEqual(struck.record.redone, calm.record.redone);
     }),
     { seed, numRuns: 60 },
   );
   assert.ok(fired > 20 && redone > 10, `${fired} deaths, work redone in ${redone} runs`);
+  assert.ok(sparse > 8 && changed > 4 && tiles > 1, `deaths in ${sparse} sparse runs, ${changed} whose masks changed, ${tiles} tile by tile`);
 });
 
 test('threads that are killed in mid-step do not show in the result', async () => {
