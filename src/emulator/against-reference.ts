@@ -4,27 +4,32 @@
  *   the cluster's weights before step k ─▶ reference step ─▶ loss, deltas, gradients ± bound   ◀─ the cluster's step k
  *   the cluster's own gradient of step k ─▶ reference norm ± bound                             ◀─ the cluster's norm, where it clips
  *   that gradient times its own factor   ─▶ reference update ─▶ weights ± bound                ◀─ the cluster's weights after it
+ *   these weights and that gradient      ─▶ reference masks                                    ◀─ the cluster's masks, where weights are sparse
  *
  * Each step starts the reference anew from the cluster's bits, so errors do not pile up and the bounds stay tight; through the depth of a transformer they are
  * probed (reference/probed.ts). To see every step the cluster runs 1, 2, … steps; that these runs agree on the steps that they share is checked on the way.
- * Moments are followed here in fp32 from the cluster's own gradients (docs/numerics.md §6). Not here: the reference itself (reference/), which shares no code
- * with the cluster.
+ * Moments, and weights that a mask is about to drop, are followed in fp32 from the cluster's own gradients (followed.ts). A sparse weight is judged where its mask stores something, and
+ * is exactly 0 elsewhere. Not here: the reference itself (reference/), which shares no code with the cluster.
  */
 import type { Model } from '../model/graph.js';
 import { initialize } from '../model/init.js';
-import { momentsOf, optimizerFor, type Optimizer } from '../model/optimizer.js';
-import { exact } from '../reference/bounded.js';
+import { momentsOf, optimizerFor } from '../model/optimizer.js';
+import type { SparseParameter } from '../model/sparsity.js';
+import { exact, type Bounded } from '../reference/bounded.js';
 import { referenceClip } from '../reference/clip.js';
 import { worstWithin, type Verdict } from '../reference/compare.js';
 import { probedStep } from '../reference/probed.js';
+import { referenceNextMask } from '../reference/sparsity.js';
 import { referenceStep, type ReferenceBatch, type ReferenceStep } from '../reference/step.js';
 import { gatherBatch } from '../reference/train.js';
 import { referenceUpdate } from '../reference/update.js';
 import type { NamedTensor } from '../tensor/named.js';
 import { InvalidConfig } from '../util/errors.js';
 import { Cluster } from './cluster.js';
+import { followedUpdate } from './followed.js';
 import type { ClusterOptions, TrainOptions } from './options.js';
-import type { RunResult } from './run.js';
+import type { Inspection, RunResult } from './run.js';
+import { planSparsity } from './sparsity.js';
 
 /** What the reference says of one step. */
 export interface StepVerdicts {
@@ -44,24 +49,6 @@ const get = <T>(list: readonly T[], index: number): T => {
   return item;
 };
 
-/** Moments after a step, in fp32 after docs/numerics.md §6; `before` are zeros on the first step, `clip` is the factor on the gradient. */
-const momentsAfter = (optimizer: Optimizer, step: number, before: readonly Float32Array[], weight: Float32Array, gradient: Float32Array, clip: number): Float32Array[] => {
-  if (momentsOf(optimizer) === 0) return [];
-  const decay = f32(optimizer.weightDecay);
-  const coupled = optimizer.kind !== 'adamW' && optimizer.weightDecay !== 0;
-  const clipped = clip === 1 ? gradient : gradient.map((value) => f32(value * clip));
-  const g = coupled ? clipped.map((value, i) => f32(value + f32(decay * (weight[i] as number)))) : clipped;
-  if (optimizer.kind === 'sgd') {
-    const momentum = f32(optimizer.momentum), rest = f32(1 - optimizer.dampening);
-    return [step === 0 ? g.slice() : g.map((value, i) => f32(f32(momentum * (before[0]?.[i] ?? 0)) + f32(rest * value)))];
-  }
-  const [b1, rest1, b2, rest2] = [optimizer.beta1, 1 - optimizer.beta1, optimizer.beta2, 1 - optimizer.beta2].map(f32) as [number, number, number, number];
-  return [
-    g.map((value, i) => f32(f32(b1 * (before[0]?.[i] ?? 0)) + f32(rest1 * value))),
-    g.map((value, i) => f32(f32(b2 * (before[1]?.[i] ?? 0)) + f32(f32(rest2 * value) * value))),
-  ];
-};
-
 /** The reference's deltas of the samples that the last micro-batch held. */
 const deltaVerdicts = (model: Model, reference: ReferenceStep, deltas: readonly NamedTensor[]): Verdict[] =>
   deltas.map((tensor) => {
@@ -76,19 +63,32 @@ const deltaVerdicts = (model: Model, reference: ReferenceStep, deltas: readonly 
 export interface StateBefore {
   readonly weights: readonly Float32Array[];
   readonly moments: readonly (readonly Float32Array[])[];
+  /** By parameter, what is stored; null for dense ones. */
+  readonly masks: readonly (Uint8Array | null)[];
   /** Losses of the steps before. */
   readonly losses: readonly number[];
 }
 
-/** The state before the first step: the given weights, or the model's initializers under the seed. */
+/** Values where a mask stores something, 0 elsewhere. */
+const storedOf = <T extends Float32Array | Float64Array>(values: T, mask: Uint8Array | null): T => {
+  const result = values.slice() as T;
+  if (mask !== null) for (let i = 0; i < mask.length; i++) if (mask[i] === 0) result[i] = 0;
+  return result;
+};
+/** The same of a reference's values: nothing else is allowed elsewhere. */
+export const boundedOf = ({ value, bound }: Bounded, mask: Uint8Array | null): Bounded => (mask === null ? { value, bound } : { value: storedOf(value, mask), bound: storedOf(bound, mask) });
+
+/** The state before the first step: the given weights, or the model's initializers under the seed; of sparse ones what the first masks store. */
 export const firstState = (model: Model, options: TrainOptions): StateBefore => {
-  const weights = model.parameters.map((spec) => {
-    const given = options.weights?.[spec.index]?.data, first = new Float32Array(spec.size);
-    if (given === undefined) initialize(spec, options.seed ?? 0, first);
-    else first.set(given);
-    return first;
+  const { plans, firstMask } = planSparsity(model, options.sparsity, options.masks, options.steps, options.seed ?? 0);
+  const first = model.parameters.map((spec) => {
+    const given = options.weights?.[spec.index]?.data, values = new Float32Array(spec.size);
+    if (given === undefined) initialize(spec, options.seed ?? 0, values);
+    else values.set(given);
+    return { values, mask: plans.some(({ parameter }) => parameter === spec.index) ? firstMask(spec, values) : null };
   });
-  return { weights, moments: weights.map((w) => Array.from({ length: momentsOf(options.optimizer) }, () => new Float32Array(w.length))), losses: [] };
+  const weights = first.map(({ values, mask }) => storedOf(values, mask));
+  return { weights, moments: weights.map((w) => Array.from({ length: momentsOf(options.optimizer) }, () => new Float32Array(w.length))), masks: first.map(({ mask }) => mask), losses: [] };
 };
 
 /** Worst cases say little through the depth of a transformer; where ReLU turns over, probes may not look. */
@@ -115,15 +115,31 @@ export const judgeStep = (model: Model, options: TrainOptions, step: number, bef
     ...deltaVerdicts(model, reference, inspection.deltas),
   ];
   const clip = clipOf(options, run, verdicts);
-  const moments = model.parameters.map((spec) => {
-    const gradient = get(inspection.gradients, spec.index).data, weight = get(before.weights, spec.index), was = get(before.moments, spec.index), own = optimizerFor(optimizer, spec);
-    verdicts.push(worstWithin(`gradient of ${spec.name}`, gradient, get(reference.gradients, spec.index)));
+  const { plans } = planSparsity(model, options.sparsity, options.masks, options.steps, seed), isFinite = allFinite(inspection);
+  const after = model.parameters.map((spec) => {
+    const gradient = get(inspection.gradients, spec.index).data, mask = before.masks[spec.index] ?? null, own = optimizerFor(optimizer, spec), ours = get(run.weights, spec.index).data;
+    const state = { weight: get(before.weights, spec.index), moments: get(before.moments, spec.index) }, dense = inspection.denseGradients.find(({ name }) => name === spec.name)?.data ?? null;
+    verdicts.push(worstWithin(`gradient of ${spec.name}`, gradient, boundedOf(get(reference.gradients, spec.index), mask)));
+    if (dense !== null) verdicts.push(worstWithin(`gradient of ${spec.name} at every position`, dense, get(reference.gradients, spec.index)));
+    const followed = followedUpdate(own, step, state, gradient, clip);
+    const next = nextMask(plans.find(({ parameter }) => parameter === spec.index), step, isFinite, { mask, weights: storedOf(followed.weight, mask), gradient: dense }, seed);
+    /** What is stored before and behind the step; what was grown is 0. */
+    const both = mask === null || next === null ? null : mask.map((stored, i) => stored & (next[i] ?? 0));
     const factor = { norm: exact([0]), factor: exact([clip]) };
-    verdicts.push(worstWithin(`weights ${spec.name} after the update`, get(run.weights, spec.index).data, referenceUpdate(own, step, { weight, moments: was }, gradient, factor).weight));
-    return momentsAfter(own, step, was, weight, gradient, clip);
+    verdicts.push(worstWithin(`weights ${spec.name} after the update`, ours, boundedOf(referenceUpdate(own, step, state, gradient, factor).weight, both)));
+    if (next !== null) verdicts.push(worstWithin(`mask of ${spec.name} after the update`, Float32Array.from(run.masks.find(({ name }) => name === spec.name)?.mask ?? []), exact(next)));
+    return { moments: followed.moments.map((moment) => storedOf(moment, both)), mask: next };
   });
   const reluInputs = model.layers.reduce((sum, layer) => sum + (layer.kind === 'relu' ? layer.features * batchSize : 0), 0);
-  return { step, verdicts, kinks: reference.kinks.length, reluInputs, after: { weights: run.weights.map((tensor) => tensor.data), moments, losses: record.losses } };
+  return { step, verdicts, kinks: reference.kinks.length, reluInputs, after: { weights: run.weights.map((tensor) => tensor.data), moments: after.map(({ moments }) => moments), masks: after.map(({ mask }) => mask), losses: record.losses } };
+};
+
+const allFinite = ({ gradients, denseGradients }: Inspection): boolean => [...gradients, ...denseGradients].every(({ data }) => data.every(Number.isFinite));
+
+/** The mask behind a step, by the reference: a new one only where one is due and every gradient of the step is finite. */
+const nextMask = (plan: SparseParameter | undefined, step: number, isFinite: boolean, { mask, ...state }: { readonly mask: Uint8Array | null; readonly weights: Float32Array; readonly gradient: Float32Array | null }, seed: number): Uint8Array | null => {
+  const update = plan?.updates.find(({ version }) => version === step + 1);
+  return plan === undefined || mask === null || update === undefined || !isFinite ? mask : referenceNextMask(plan, update, { mask, ...state }, seed);
 };
 
 /** The factor that the cluster's own norm gives, in fp32 after docs/numerics.md §6; the norm and the factor are judged. */

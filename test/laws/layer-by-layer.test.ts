@@ -11,7 +11,7 @@ import { type NamedTensor, type RunResult } from '../../src/index.js';
 import { describeVerdict, worstWithin } from '../../src/reference/compare.js';
 import { referenceStep } from '../../src/reference/step.js';
 import { gatherBatch } from '../../src/reference/train.js';
-import { firstState } from '../../src/emulator/against-reference.js';
+import { boundedOf, firstState } from '../../src/emulator/against-reference.js';
 import { aTraining, roomyWafer, trainOn, type Training } from '../../src/testing/index.js';
 import { sampleAt } from '../../src/model/data.js';
 import { loadTransformer } from '../support/golden-transformers.js';
@@ -34,11 +34,11 @@ test('what every layer makes of the machine\'s own bits is within its bound of f
       assert.ok(inspection !== undefined);
       const activations = byLayer(training, inspection.activations), deltas = byLayer(training, inspection.deltas);
       const batch = gatherBatch(model, options.data, options.batchSize, 0, options.seed);
-      const oracle = referenceStep(model, firstState(model, options).weights, batch, { activations, deltas });
+      const { weights, masks } = firstState(model, options), oracle = referenceStep(model, weights, batch, { activations, deltas });
       const verdicts = [
         ...inspection.activations.map(({ name, data }, i) => worstWithin(`activation of ${name}`, data, oracle.activations[[...activations.keys()][i] ?? -1] ?? { value: new Float64Array(0), bound: new Float64Array(0) })),
         ...inspection.deltas.map(({ name, data }, i) => worstWithin(`delta of ${name}`, data, oracle.deltas[[...deltas.keys()][i] ?? -1] ?? { value: new Float64Array(0), bound: new Float64Array(0) })),
-        ...inspection.gradients.map(({ name, data }, i) => worstWithin(`gradient of ${name}`, data, oracle.gradients[i] ?? { value: new Float64Array(0), bound: new Float64Array(0) })),
+        ...inspection.gradients.map(({ name, data }, i) => worstWithin(`gradient of ${name}`, data, boundedOf(oracle.gradients[i] ?? { value: new Float64Array(0), bound: new Float64Array(0) }, masks[i] ?? null))),
       ];
       layers += inspection.activations.length;
       for (const verdict of verdicts) assert.ok(verdict.ok, describeVerdict(verdict));
