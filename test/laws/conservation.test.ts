@@ -18,7 +18,7 @@ import { aClusterShape, aTraining, roomyWafer, trainOn } from '../../src/testing
 import { place } from '../support/placed.js';
 
 const seed = 20210824, slab = 32;
-/** What is streamed of sparse weights is watched in sparse-counts.test.ts. */
+/** What is streamed of sparse weights is watched in counts.test.ts. */
 const dense = { sparsity: false } as const;
 const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
 

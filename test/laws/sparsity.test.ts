@@ -2,7 +2,7 @@
  * Law: sparse weights are masked dense ones, to the bit. Every loss, weight and mask of a sparse run, on any machine, is that of a dense cluster whose weights are 0 where a mask stores
  * nothing (test/support/masked-dense.ts), as long as activations are finite; where they are not, an absent position is no term.
  *
- * Not here: kernels (kernels-sparse.test.ts), bounds of f64 (against-reference.test.ts), counts (sparse-counts.test.ts), deaths (faults.test.ts).
+ * Not here: kernels (kernels-sparse.test.ts), bounds of f64 (against-reference.test.ts), counts (counts.test.ts), deaths (faults.test.ts).
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
