@@ -12,7 +12,7 @@ import { KiB, roundUp } from '../util/units.js';
 import type { MicroBatch } from './deal.js';
 import type { BandPlan, ClusterLayout } from './layout.js';
 import { sparseGradientOf } from './masks.js';
-import { mergeNodes, nodesOfRange, type Merge, type TreeNode } from './token-tree.js';
+import { leafOf, mergeNodes, nodesOfRange, type Merge, type TreeNode } from './token-tree.js';
 
 /** Most nodes of one band: slots are numbered band · nodesPerBand + ordinal. */
 const nodesPerBand = 64;
@@ -45,6 +45,33 @@ export const slabGroup = (width: number): number => {
   let group = 2;
   while (2 * group * slabTokens * width * 4 <= groupBytes) group *= 2;
   return group;
+};
+
+/** Runs of `slabs` slabs from `firstSlab` on that lie in one aligned group of leaves: place in the share, and how many. A share no longer than a group is one run, wherever it lies. */
+export const groupsOf = (firstSlab: number, slabs: number, together: number, group: number): { readonly p: number; readonly slabs: number }[] => {
+  const groups: { p: number; slabs: number }[] = [];
+  if (slabs <= group) return [{ p: 0, slabs }];
+  for (let p = 0; p < slabs; p++) {
+    const last = groups[groups.length - 1];
+    if (last === undefined || Math.floor(leafOf(firstSlab + p, together) / group) !== Math.floor(leafOf(firstSlab + last.p, together) / group)) groups.push({ p, slabs: 1 });
+    else last.slabs++;
+  }
+  return groups;
+};
+
+/** Slabs whose sparse gradient is formed at once: a lane of a vector each. */
+export const quadSlabs = 4;
+
+/** How full quads are, 0 … 1, over all bands of a micro-batch: a quad costs the same however many slabs are in it. */
+export const quadFill = (bands: readonly BandPlan[], microBatch: MicroBatch, slabsPerSample: number): number => {
+  let slabs = 0, quads = 0;
+  for (const band of bands) {
+    const wafer = microBatch.wafers[band.wafer], own = Math.max(0, Math.min(band.slabs, (wafer?.count ?? 0) - band.firstSlab));
+    if (own === 0) continue;
+    slabs += own;
+    quads += groupsOf((wafer?.first ?? 0) + band.firstSlab, own, slabsPerSample, quadSlabs).length;
+  }
+  return quads === 0 ? 1 : slabs / (quads * quadSlabs);
 };
 
 /** Nodes that wait at most while a share of so many slabs is worked off group by group. */

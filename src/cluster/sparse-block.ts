@@ -6,6 +6,7 @@
  * Dense: the same block once more, packed for the dense kernel with +0 where nothing is stored, where that kernel is faster; the stored form then serves panels that
  * are not finite. A block for a gradient has no values and no bias: its tiles only need to know the positions. Not here: which kernel is run (tile/sweep-sparse.ts).
  */
+import type { KernelPlan } from '../kernels/load.js';
 import { chunkFeatures } from '../kernels/types.js';
 import { words } from '../tensor/shared-memory.js';
 import { ceilDiv, roundUp } from '../util/units.js';
@@ -63,11 +64,23 @@ export const readSparseBlock = (memory: WebAssembly.Memory, slot: number, known:
   return sparseBlockAt(slot, { ...known, stored, lanes, dense: dense === 1 });
 };
 
-/**
- * Densities above which the dense kernel is faster than the one over stored positions, on the machine that they were measured on (benchmarks/results): the choice never
- * shows in a bit.
- */
-export const denseAbove = { forward: 0.55, fourRow: 0.8, delta: 0.55, gradient: 0.5 } as const;
+/** Which of two forms of a product is faster, by the share of positions that are stored; the choice never shows in a bit. */
+export interface DenseAbove {
+  readonly forward: number;
+  readonly fourRow: number;
+  readonly delta: number;
+  /** With all four slabs of a quad there; with fewer it pays in proportion. */
+  readonly gradient: number;
+  readonly gradientFourRow: number;
+}
+
+/** Densities above which the dense kernel is faster than the one over stored positions, measured for each build (768 → 3072, 1024 tokens). */
+const denseAboveOf: Readonly<Record<KernelPlan['name'], DenseAbove>> = {
+  simd128: { forward: 0.85, fourRow: 1, delta: 0.85, gradient: 0.65, gradientFourRow: 0.8 },
+  simd256: { forward: 0.8, fourRow: 1, delta: 0.75, gradient: 0.42, gradientFourRow: 0.5 },
+  twin: { forward: 0.5, fourRow: 0.5, delta: 0.5, gradient: 0.5, gradientFourRow: 0.5 },
+};
+export const denseAbove = ({ name }: KernelPlan): DenseAbove => denseAboveOf[name];
 
 /** Bytes that a block's stored weights take on a link: value and 16-bit index each, or the values alone where every position is stored. */
 export const weightBytes = (stored: number, all: number, indexBytes: number): number => (stored === all ? all * 4 : stored * (4 + indexBytes));

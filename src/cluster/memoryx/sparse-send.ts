@@ -11,7 +11,7 @@ import { sparsePacket } from '../../spec/wafer.js';
 import { floats, halves, words } from '../../tensor/shared-memory.js';
 import type { FormPlace, SparsePlace } from '../layout.js';
 import type { MaskInUse } from '../masks.js';
-import { denseAbove, sparseBlockAt, startsOfBlock, weightBytes, writeHead, type SparseBlock } from '../sparse-block.js';
+import { sparseBlockAt, startsOfBlock, weightBytes, writeHead, type DenseAbove, type SparseBlock } from '../sparse-block.js';
 
 /** Where MemoryX and the wafers keep their side of it. */
 export interface SparseSender {
@@ -22,6 +22,9 @@ export interface SparseSender {
   readonly arena: WebAssembly.Memory;
   readonly slot: number;
   readonly forms: 'fastest' | 'stored';
+  readonly limits: DenseAbove;
+  /** How full quads are (gradient-nodes.ts). */
+  readonly quadFill: number;
 }
 
 type Pass = 'forward' | 'delta' | 'gradient';
@@ -38,7 +41,7 @@ export const sendSparse = (to: SparseSender, layer: LinearPlan, sparse: SparsePl
   const n = isDelta ? layer.outputs : layer.inputs, lanes = sparse.fourRow && !isDelta ? 4 : 1;
   const [first = 0, next = 0] = words(to.home, form.firstOf + number * 4, 2), [firstStart = 0] = words(to.home, form.startsOf + number * 4, 1);
   const stored = next - first, density = stored / (n * block.count);
-  const limit = pass === 'forward' && lanes === 4 ? denseAbove.fourRow : denseAbove[pass];
+  const limit = pass === 'gradient' ? to.limits[lanes === 4 ? 'gradientFourRow' : 'gradient'] * to.quadFill : to.limits[pass === 'forward' && lanes === 4 ? 'fourRow' : pass];
   const shape = sparseBlockAt(to.slot, { n, m: block.count, stored, lanes, values: pass !== 'gradient', bias: bias !== null, dense: to.forms === 'fastest' && density > limit });
   writeHead(to.arena, to.slot, shape);
   putStructure(to, shape, form, first / lanes, firstStart);

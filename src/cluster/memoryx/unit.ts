@@ -16,10 +16,11 @@ import { floats, words } from '../../tensor/shared-memory.js';
 import { count, counters } from '../../trace/counts.js';
 import { assert } from '../../util/errors.js';
 import { dealBatch, slabsOfSample } from '../deal.js';
-import { nodeAddress, shapeInSlot, storedShape, type GradientPart } from '../gradient-nodes.js';
+import { nodeAddress, quadFill, shapeInSlot, storedShape, type GradientPart } from '../gradient-nodes.js';
 import { stretchFloats, type ClusterLayout, type ParameterPlace } from '../layout.js';
 import { updateMask } from '../mask-store.js';
 import { MaskTable, sparseGradientOf, wantsDenseGradient, type MaskInUse } from '../masks.js';
+import { denseAbove } from '../sparse-block.js';
 import { arrivals, NodeStack, type StackValues } from './collect.js';
 import { embeddingSide } from './embedding.js';
 import { unitShare } from './places.js';
@@ -58,7 +59,8 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     return { place, kernels: k, memory, staging };
   };
   const weightsOf = (parameter: number, step: number): number => at(parameter).place.weights[step % 2 === 0 ? 0 : 1];
-  const masks = new MaskTable(layout.masks);
+  const masks = new MaskTable(layout.masks), limits = denseAbove(layout.kernels);
+  const fill = microBatches[0] === undefined ? 1 : quadFill(arena.bands, microBatches[0], slabsOfSample(layout.batch));
   /** A parameter as its optimizer sees it in a step, and how many values that are: of a sparse one, those that are stored. */
   const inStep = (parameter: number, step: number): { readonly place: UpdatePlace; readonly mask: MaskInUse | null; readonly size: number } => {
     const { place } = at(parameter), { sparse } = place, spec = program.model.parameters[parameter];
@@ -89,7 +91,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     assert(sparse !== null && block !== undefined, 'the block is that of a sparse weight');
     const mask = masks.at(sparse, message.step), pass = isDelta ? 'delta' : message.pass === 3 ? 'gradient' : 'forward';
     const bias = pass === 'forward' && plan.bias !== null ? floats(at(plan.bias).memory, weightsOf(plan.bias, message.step) + block.first * 4, block.count) : null;
-    const { bytes, stored } = sendSparse({ home: memory, kernels: k, staging, arena: arenaMemory, slot, forms: layout.forms }, plan, sparse, mask, pass, block, message.block, mask.place.weights[message.step % 2 === 0 ? 0 : 1], bias);
+    const { bytes, stored } = sendSparse({ home: memory, kernels: k, staging, arena: arenaMemory, slot, forms: layout.forms, limits, quadFill: fill }, plan, sparse, mask, pass, block, message.block, mask.place.weights[message.step % 2 === 0 ? 0 : 1], bias);
     if (message.gradientSlot >= 0) words(arenaMemory, arena.gradientHeads, message.gradientSlot + 1)[message.gradientSlot] = stored;
     return bytes;
   };

@@ -12,16 +12,13 @@ import { panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { floats, halves, words } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { slabsOfSample } from '../deal.js';
-import { slabGroup, storedNode, widestBlock } from '../gradient-nodes.js';
+import { groupsOf, quadSlabs, slabGroup, storedNode, widestBlock } from '../gradient-nodes.js';
 import type { QuadPlan } from '../layout.js';
 import { readSparseBlock, type SparseBlock } from '../sparse-block.js';
 import { leafOf, nodesOfRange, type TreeNode } from '../token-tree.js';
 import { bufferAt, type BandContext, type Share } from './band.js';
-import { denseNodes, groupsOf } from './gradient.js';
+import { denseNodes } from './gradient.js';
 import { NodePile } from './pile.js';
-
-/** Slabs in a quad. */
-const quadSlabs = 4;
 
 /** A bias is a weight from one feature that is always 1: its structure, and that feature. */
 export const prepareQuads = (memory: WebAssembly.Memory, room: QuadPlan, program: Program): void => {
@@ -40,7 +37,7 @@ export const sparseGradientNodes = (context: BandContext, share: Share, plan: Li
   const { biasAt, width, floats: nodeFloats } = storedNode(plan, run, block.stored), nodeBytes = nodeFloats * 4;
   const pile = new NodePile(k, apart, nodeBytes, together);
   const form = block.dense ? formDense : formStored;
-  for (const { p, slabs } of groupsOf(share, together, block.dense ? slabGroup(width) : quadSlabs)) pile.push(form(pile.top, p, slabs));
+  for (const { p, slabs } of groupsOf(share.firstSlab, share.slabs, together, block.dense ? slabGroup(width) : quadSlabs)) pile.push(form(pile.top, p, slabs));
   k.copy(dst, apart, pile.bytes);
 
   /** Forms the leaves of up to four slabs, or their node, at `to`. */

@@ -10,22 +10,10 @@ import type { BlockPlan, HeadPlan, LinearPlan } from '../../compiler/program.js'
 import { nodeAlign, panelRowBytes, slabTokens } from '../../kernels/types.js';
 import { assert } from '../../util/errors.js';
 import { slabsOfSample } from '../deal.js';
-import { slabGroup } from '../gradient-nodes.js';
+import { groupsOf, slabGroup } from '../gradient-nodes.js';
 import { leafOf, nodesOfRange } from '../token-tree.js';
 import { bufferAt, nodeWidth, type BandContext, type Share } from './band.js';
 import { NodePile } from './pile.js';
-
-/** Runs of slabs that lie in one aligned group of leaves: place in the share, and how many. A share no longer than a group is one run, wherever it lies. */
-export const groupsOf = (share: Share, together: number, group: number): { readonly p: number; readonly slabs: number }[] => {
-  const groups: { p: number; slabs: number }[] = [];
-  if (share.slabs <= group) return [{ p: 0, slabs: share.slabs }];
-  for (let p = 0; p < share.slabs; p++) {
-    const last = groups[groups.length - 1];
-    if (last === undefined || Math.floor(leafOf(share.firstSlab + p, together) / group) !== Math.floor(leafOf(share.firstSlab + last.p, together) / group)) groups.push({ p, slabs: 1 });
-    else last.slabs++;
-  }
-  return groups;
-};
 
 /** Forms the nodes of a group of slabs at `to`, one behind the other; returns how many bytes each takes. */
 export const denseNodes = (context: BandContext, share: Share, plan: LinearPlan | HeadPlan, block: BlockPlan, dy: number, dyStride: number, to: number, p: number, slabs: number): number => {
@@ -57,7 +45,7 @@ export const gradientNodes = (context: BandContext, share: Share, plan: LinearPl
   assert(dst !== undefined && apart !== undefined, `gradient slot ${slot} exists`);
   const together = slabsOfSample(batch), width = nodeWidth(plan.tied ? plan.inputs : block.count, nodeAlign);
   const nodeBytes = ((plan.tied ? block.count : plan.inputs) + (plan.bias === null ? 0 : 1)) * width * 4;
-  const groups = groupsOf(share, together, slabGroup(width));
+  const groups = groupsOf(share.firstSlab, share.slabs, together, slabGroup(width));
   if (groups.length === 1) {
     denseNodes(context, share, plan, block, dy, dyStride, dst, 0, share.slabs);
     return;

@@ -14,7 +14,7 @@ import { eachRun } from './runs.js';
 import type { Panels } from './sweep-sparse.js';
 
 /** Share of live features below which the list is faster than all of them. */
-const liveMax = 0.8;
+const liveMax = 0.9;
 
 export interface LiveSweep {
   /** As `linear` over the panels of `inp`, which has n features. Blocks of a pass follow each other, the first one first. */
