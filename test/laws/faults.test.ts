@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ActorFailed, adamW, Cluster, InvalidConfig, mlp, NonFiniteLoss, sgd, type ClusterOptions, type RunResult, type TrainingData, type TrainOptions } from '../../src/index.js';
+import { ActorFailed, adamW, Cluster, InvalidConfig, mlp, NonFiniteLoss, sgd, sparsity, type ClusterOptions, type RunResult, type TrainingData, type TrainOptions } from '../../src/index.js';
 import { maskChanges } from '../support/mask-changes.js';
 import { aClusterShape, assertSameBits, aTraining, roomyWafer, trainOn } from '../../src/testing/index.js';
 
@@ -82,6 +82,24 @@ test('a death at every single turn of a step is survived', async () => {
     turn++;
   } while (faults > 0 && turn < 500);
   assert.ok(turn > 30 && turn < 500, `a run of ${turn} turns`);
+});
+
+test('deaths at the turns of steps behind which masks change are survived', async () => {
+  const deep = mlp([10, 12, 8, 3]);
+  const masks = sparsity((['rigl', 'set', 'gmp'] as const).map((algorithm, i) => ({ algorithm, params: `linear${i}.weight`, sparsity: [0.3, 0.6, 0.5], ...(algorithm === 'rigl' ? { pattern: 'blocks' as const } : {}) })));
+  const short = { ...training, steps: 3, clipNorm: 0.1, sparsity: masks };
+  const shape = { dispatcher: 'local' as const, numCsx: 2, threads: 2, wafer: { rows: 2, cols: 2, spec: roomyWafer } };
+  const calm = await trainOn(shape, deep, short);
+  assert.equal(maskChanges({ model: deep, options: { ...short, seed: 0 } }, calm), 3);
+  let turn = 1, beyond = 0, redone = 0;
+  // Each turn on one of the two threads, at one of its three places; some turns reply nothing.
+  for (; beyond < 12 && turn < 900; turn++) {
+    const struck = await trainOn({ ...shape, faults: [{ thread: turn % 2, turn, at: (['start', 'reply', 'end'] as const)[turn % 3] ?? 'end' }] }, deep, short);
+    equal(calm, struck);
+    beyond = struck.record.faults > 0 ? 0 : beyond + 1;
+    if (struck.record.redone.macs > 0) redone++;
+  }
+  assert.ok(turn > 60 && turn < 900 && redone > 30, `a run of ${turn} turns, work redone in ${redone}`);
 });
 
 test('a thread that always dies is a lasting fault: ActorFailed, and nothing hangs', async () => {
