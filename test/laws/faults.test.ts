@@ -87,7 +87,7 @@ test('a death at every single turn of a step is survived', async () => {
 test('deaths at the turns of steps behind which masks change are survived', async () => {
   const deep = mlp([10, 12, 8, 3]);
   const masks = sparsity((['rigl', 'set', 'gmp'] as const).map((algorithm, i) => ({ algorithm, params: `linear${i}.weight`, sparsity: [0.3, 0.6, 0.5], ...(algorithm === 'rigl' ? { pattern: 'blocks' as const } : {}) })));
-  const short = { ...training, steps: 3, clipNorm: 0.1, sparsity: masks };
+  const short = { ...training, steps: 2, clipNorm: 0.1, sparsity: masks };
   const shape = { dispatcher: 'local' as const, numCsx: 2, threads: 2, wafer: { rows: 2, cols: 2, spec: roomyWafer } };
   const calm = await trainOn(shape, deep, short);
   assert.equal(maskChanges({ model: deep, options: { ...short, seed: 0 } }, calm), 3);
