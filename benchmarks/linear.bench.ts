@@ -9,6 +9,7 @@ import { slabTokens } from '../src/kernels/types.js';
 import { planBlocks } from '../src/compiler/blocks.js';
 import { floats, MemoryPlan } from '../src/tensor/shared-memory.js';
 import { fill, made } from './harness/data.js';
+import { verifyPlaces } from './harness/expected.js';
 import { fromPanels, toPanels } from './harness/panels.js';
 import type { Outcome, Table } from './harness/results.js';
 import { interleave, ratio, timeOf, type Ratio, type Variant } from './harness/rounds.js';
@@ -63,35 +64,6 @@ const ours = (plan: KernelPlan, s: LinearShape): Ours => {
   return { run, check, result };
 };
 
-/** The exact sums at the checked places, and what n rounded operations may be away from them. */
-const expected = (product: Product, s: LinearShape): readonly { readonly value: number; readonly bound: number }[] => {
-  const { tokens, inputs, outputs } = s;
-  const x = made(tokens * inputs, 1, 2), w = made(inputs * outputs, 2, 2), dy = made(tokens * outputs, 3, 2);
-  const [rows, columns] = resultShape(product, s);
-  const n = product === 'forward' ? inputs : product === 'delta' ? outputs : tokens;
-  const term = {
-    forward: (r: number, c: number, i: number) => (x[r * inputs + i] as number) * (w[i * outputs + c] as number),
-    delta: (r: number, c: number, i: number) => (dy[r * outputs + i] as number) * (w[c * outputs + i] as number),
-    gradient: (r: number, c: number, i: number) => (x[i * inputs + r] as number) * (dy[i * outputs + c] as number),
-  }[product];
-  return checkPlaces(rows * columns).map((place) => {
-    let value = 0, magnitude = 0;
-    for (let i = 0; i < n; i++) {
-      const t = term(Math.floor(place / columns), place % columns, i);
-      value += t;
-      magnitude += Math.abs(t);
-    }
-    return { value, bound: (n + 2) * 2 ** -24 * magnitude };
-  });
-};
-
-const verify = (name: string, product: Product, s: LinearShape, check: readonly number[]): void => {
-  expected(product, s).forEach(({ value, bound }, i) => {
-    const got = check[i] ?? Number.NaN;
-    if (!(Math.abs(got - value) <= bound)) throw new Error(`${name}, ${product}: place ${i} is ${got}, f64 says ${value} ± ${bound}`);
-  });
-};
-
 const verifyTwin = (plan: KernelPlan): void => {
   const [fast, twin] = [ours(plan, small), ours(twinPlan, small)];
   for (const product of ['forward', 'delta', 'gradient'] as const) {
@@ -105,11 +77,11 @@ const benchProduct = async (product: Product, s: LinearShape, plans: readonly Ke
   const times = Math.max(1, Math.round((sampleSeconds * expectedRate) / flops(s)));
   const variants: Variant[] = plans.map((plan) => {
     const own = ours(plan, s);
-    verify(plan.name, product, s, own.check(product));
+    verifyPlaces(plan.name, product, s, own.check(product));
     return { name: `waferstream ${plan.name}`, measure: () => timeOf(() => own.run[product](), times) };
   });
   for (const peer of peers) {
-    verify(peer.name, product, s, (await peer.ask({ op: 'linear', product, ...s })).check ?? []);
+    verifyPlaces(peer.name, product, s, (await peer.ask({ op: 'linear', product, ...s })).check ?? []);
     variants.push({ name: peer.name, measure: async () => Number((await peer.ask({ op: 'time', times })).seconds) });
   }
   const samples = await interleave(variants, rounds);

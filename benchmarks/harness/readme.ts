@@ -8,7 +8,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { resultsFolder, root } from './paths.js';
-import { shown, type ResultFile } from './results.js';
+import { shown, shownFigure, type ResultFile } from './results.js';
 
 const [startMark, endMark] = ['<!-- bench:start -->', '<!-- bench:end -->'];
 
@@ -42,7 +42,7 @@ export const renderResults = (files: readonly (ResultFile & { readonly major: st
       for (const s of table.samples) addCell(rates, `${table.title}: ${s.name}`, { major, text: `${shown(s.median, table.work)} (${shown(s.best, table.work)})` });
     }
     for (const f of file.figures ?? []) {
-      addCell(ratios, f.name, { major, text: `${Number(f.value.toPrecision(3))}${f.unit === '' ? '' : ` ${f.unit}`}` });
+      addCell(ratios, f.name, { major, text: shownFigure(f, f.spread === undefined ? 3 : 4) });
       if (f.goal !== undefined) goals.set(f.name, f.goal);
     }
   }

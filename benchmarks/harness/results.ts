@@ -21,6 +21,8 @@ export interface Table {
 export interface Figure {
   readonly name: string;
   readonly value: number;
+  /** How far the values whose mean it is lie from it at most. */
+  readonly spread?: number;
   readonly unit: string;
   readonly goal?: string;
 }
@@ -60,6 +62,12 @@ export const shown = (seconds: number, work: Table['work']): string => {
   return seconds < 1 ? `${(seconds * 1000).toPrecision(3)} ms` : `${seconds.toPrecision(3)} s`;
 };
 
+/** "2.31 ± 0.02 nats" or "3.4 GiB", with so many digits; those of a spread as many behind the point as the value's. */
+export const shownFigure = ({ value, spread, unit }: Figure, digits: number): string => {
+  const number = Number(value.toPrecision(digits)), places = String(number).split('.')[1]?.length ?? 0;
+  return `${number}${spread === undefined ? '' : ` ± ${spread.toFixed(places)}`}${unit === '' ? '' : ` ${unit}`}`;
+};
+
 export const printOutcome = (outcome: Outcome): void => {
   for (const line of outcome.verified) console.log(`  verified  ${line}`);
   for (const line of outcome.skipped) console.log(`  skipped   ${line}`);
@@ -71,5 +79,5 @@ export const printOutcome = (outcome: Outcome): void => {
       console.log(`    ${r.name.padEnd(50)} ${r.median.toFixed(3)}${best}${r.goal === undefined ? '' : `   goal ${r.goal}`}`);
     }
   }
-  for (const f of outcome.figures ?? []) console.log(`    ${f.name.padEnd(50)} ${Number(f.value.toPrecision(4))} ${f.unit}${f.goal === undefined ? '' : `   goal ${f.goal}`}`);
+  for (const f of outcome.figures ?? []) console.log(`    ${f.name.padEnd(50)} ${shownFigure(f, 4)}${f.goal === undefined ? '' : `   goal ${f.goal}`}`);
 };

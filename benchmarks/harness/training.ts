@@ -1,5 +1,5 @@
 /** Timed training on the emulated cluster: seconds of warmed steps, and the data that every side of a benchmark makes for itself. Not here: peers. */
-import { Cluster, mlp, type ClusterOptions, type Model, type NamedTensor, type Optimizer, type RunResult, type TrainingData } from '../../src/index.js';
+import { Cluster, mlp, type ClusterOptions, type Model, type NamedTensor, type Optimizer, type RunResult, type Sparsity, type TrainingData } from '../../src/index.js';
 import { made } from './data.js';
 
 /** Steps at the start of a run that are not counted: pages are touched and code is compiled. */
@@ -31,6 +31,7 @@ export interface Job {
   readonly optimizer: Optimizer;
   readonly batchSize: number;
   readonly weights?: readonly NamedTensor[];
+  readonly sparsity?: Sparsity;
 }
 
 /** A run of warm-up and `steps` more; returns the seconds of the latter. */

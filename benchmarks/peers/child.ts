@@ -15,18 +15,21 @@ import type { PeerAnswer, PeerCommand } from './protocol.js';
 
 export type PeerKind = 'tfjs-wasm' | 'onnxruntime-web' | 'numpy-openblas' | 'pytorch';
 
+/** Kernels of OpenBLAS, by the processor that they were first made for: Haswell has AVX2. */
+export type BlasCore = 'Haswell';
+
 export interface Peer {
   readonly name: string;
   ask(command: PeerCommand): Promise<PeerAnswer>;
   close(): void;
 }
 
-/** What threading libraries read; their core type is left to their own detection. */
-const environment = (threads: number): NodeJS.ProcessEnv => {
+/** What threading libraries read; which kernels OpenBLAS uses is left to its own detection (and to python_peer.py where that fails) unless asked for. */
+const environment = (threads: number, core?: BlasCore): NodeJS.ProcessEnv => {
   const { OPENBLAS_CORETYPE: _core, NODE_OPTIONS: _options, ...rest } = process.env;
   const count = String(threads);
   const libraries = [process.env['BENCH_LIBRARY_PATH'], process.env['LD_LIBRARY_PATH']].filter((folder) => folder !== undefined && folder !== '').join(':');
-  return { ...rest, ...(libraries === '' ? {} : { LD_LIBRARY_PATH: libraries }), OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count, OMP_WAIT_POLICY: 'passive' };
+  return { ...rest, ...(libraries === '' ? {} : { LD_LIBRARY_PATH: libraries }), ...(core === undefined ? {} : { OPENBLAS_CORETYPE: core }), OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count, OMP_WAIT_POLICY: 'passive' };
 };
 
 const pythonWith = (module: string): string | null =>
@@ -45,11 +48,11 @@ const commandOf = (kind: PeerKind, threads: number): readonly string[] | string 
 };
 
 /** Starts a peer. Returns the reason where it is missing. */
-export const startPeer = async (kind: PeerKind, threads: number): Promise<Peer | string> => {
+export const startPeer = async (kind: PeerKind, threads: number, core?: BlasCore): Promise<Peer | string> => {
   const command = commandOf(kind, threads);
   if (typeof command === 'string') return command;
   const [file, ...args] = command;
-  const child: ChildProcessWithoutNullStreams = spawn(file as string, args, { env: environment(threads) });
+  const child: ChildProcessWithoutNullStreams = spawn(file as string, args, { env: environment(threads, core) });
   const errors: string[] = [];
   child.stderr.on('data', (data: Buffer) => void errors.push(data.toString()));
   const waiting: ((answer: PeerAnswer) => void)[] = [];

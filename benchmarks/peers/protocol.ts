@@ -2,7 +2,7 @@
  * What the bench process says to a peer in a child process, one JSON line a message, one line back.
  *
  * Peers make their data themselves (harness/data.ts): inputs x [tokens][inputs] salt 1, weight w [inputs][outputs] salt 2, delta dy [tokens][outputs] salt 3, all of
- * scale 2; a network's layer l has weights of salt 10 + l and scale 2/√inputs, biases 0, labels sample mod classes. Not here: the processes (child.ts).
+ * scale 2; a masked weight stores position i where mixed(i, maskSalt) + ½ ≥ sparsity; a network's layer l has weights of salt 10 + l and scale 2/√inputs, biases 0, labels sample mod classes. Not here: the processes (child.ts).
  */
 
 /** forward: x·w; delta: dy·wᵀ; gradient: xᵀ·dy. */
@@ -28,6 +28,10 @@ export interface GptNumbers {
 export type PeerCommand =
   /** Prepares one product and runs it once; answers `{ check }`: the results at `checkPlaces`. */
   | ({ readonly op: 'linear'; readonly product: Product } & LinearShape)
+  /** Prepares forward, delta and gradient of one layer, to be run one after the other; answers `{ check }`: the results at `checkPlaces` of each in turn. */
+  | ({ readonly op: 'linearStep' } & LinearShape)
+  /** Prepares the forward product with a masked weight that is stored in compressed rows; answers as 'linear'. */
+  | ({ readonly op: 'compressed'; readonly sparsity: number; readonly maskSalt: number } & LinearShape)
   /** Runs the prepared product `times` times; answers `{ seconds }`, of one. */
   | { readonly op: 'time'; readonly times: number }
   /** Prepares a network and its batch. `transposeFirst`: TensorFlow.js transposes before a product, rather than asking the product to. */

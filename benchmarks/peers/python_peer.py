@@ -2,6 +2,7 @@
 
 Usage: python_peer.py numpy|torch threads
 """
+import ctypes
 import json
 import math
 import os
@@ -46,6 +47,32 @@ class Linear:
         self.check = [float(flat[p]) for p in places(flat.shape[0])]
 
 
+class LinearStep:
+    def __init__(self, c):
+        self.products = [Linear({**c, "product": product}) for product in ("forward", "delta", "gradient")]
+        self.check = [value for product in self.products for value in product.check]
+
+    def run(self):
+        for product in self.products:
+            product.run()
+
+
+class Compressed:
+    """y = x · w as the library likes it best: rows of outputs, compressed, times a column for each token."""
+
+    def __init__(self, c):
+        from python_gpt import mixed
+
+        tokens, inputs, outputs = c["tokens"], c["inputs"], c["outputs"]
+        x = np.ascontiguousarray(made(tokens * inputs, 1, 2).reshape(tokens, inputs).T)
+        w = made(inputs * outputs, 2, 2)
+        w[mixed(inputs * outputs, c["maskSalt"], 1).astype(np.float64) + 0.5 < c["sparsity"]] = 0
+        rows, columns = torch.from_numpy(np.ascontiguousarray(w.reshape(inputs, outputs).T)).to_sparse_csr(), torch.from_numpy(x)
+        self.run = lambda: rows @ columns
+        flat = self.run().t().reshape(-1)
+        self.check = [float(flat[p]) for p in places(flat.shape[0])]
+
+
 class Mlp:
     def __init__(self, c):
         sizes, batch = c["sizes"], c["batch"]
@@ -79,7 +106,29 @@ def blas_is_fast():
     return any(name in text for name in ("openblas", "mkl_", "libblis", "libatlas"))
 
 
+def better_core():
+    """The kernels that OpenBLAS should use where it does not know the processor and falls back to the oldest ones it has; None where it knows."""
+    if "OPENBLAS_CORETYPE" in os.environ or not os.path.exists("/proc/self/maps"):
+        return None
+    with open("/proc/self/maps") as maps:
+        loaded = {line.split()[-1] for line in maps if "openblas" in line.rsplit("/", 1)[-1]}
+    with open("/proc/cpuinfo") as info:
+        features = set(next((line for line in info if line.startswith("flags")), "").split())
+    for path in loaded:
+        name = getattr(ctypes.CDLL(path), "openblas_get_corename", None)
+        if name is None:
+            continue
+        name.restype = ctypes.c_char_p
+        if name() in (b"Prescott", b"generic", b"Unknown") and "avx2" in features:
+            return "SkylakeX" if {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= features else "Haswell"
+    return None
+
+
 state = None
+core = better_core()
+if core is not None:
+    os.environ["OPENBLAS_CORETYPE"] = core
+    os.execv(sys.executable, [sys.executable, *sys.argv])
 if not blas_is_fast():
     print(json.dumps({"error": "its BLAS is the reference one: install libopenblas0, or name a folder with libblas.so.3 in BENCH_LIBRARY_PATH"}), flush=True)
     sys.exit(1)
@@ -90,6 +139,12 @@ for line in sys.stdin:
     try:
         if command["op"] == "linear":
             state = Linear(command)
+            answer = {"check": state.check}
+        elif command["op"] == "linearStep":
+            state = LinearStep(command)
+            answer = {"check": state.check}
+        elif command["op"] == "compressed":
+            state = Compressed(command)
             answer = {"check": state.check}
         elif command["op"] == "time":
             start = time.perf_counter()

@@ -158,6 +158,8 @@ await serve(async (command) => {
       }
       return { seconds, losses };
     }
+    case 'linearStep':
+    case 'compressed':
     case 'gpt':
     case 'gptPrompts':
     case 'generate':
