@@ -15,7 +15,7 @@ import {
   type MaskInit, type NamedMask, type NamedTensor, type RunResult, type SparsityOptions,
 } from '../../src/index.js';
 import { aClusterShape, aModel, assertSameBits, aTraining, aTransformer, mayBeSparse, optionsOn, roomyWafer, trainOn, type ClusterShape, type Training } from '../../src/testing/index.js';
-import { trainMasked } from '../support/masked-dense.js';
+import { trainMasked, type MaskedStep } from '../support/masked-dense.js';
 
 const seed = 20210824;
 const plain: ClusterShape = { dispatcher: 'local', numCsx: 1, threads: 1, wafer: { rows: 1, cols: 1, spec: roomyWafer } };
@@ -40,24 +40,29 @@ const reported = async (shape: ClusterShape, { model: net, options }: Training):
 const aSparseTraining = (): fc.Arbitrary<Training> =>
   fc.oneof({ weight: 3, arbitrary: aModel() }, { weight: 1, arbitrary: aTransformer({ dropout: false, contextMax: 40, depthMax: 2 }) }).filter(mayBeSparse).chain((net) => aTraining({ model: net, sparsity: 'only', stepsMax: 3, batchMax: 80, samplesMax: 100 }));
 
+/** Holds a sparse run against the masked dense one, after every step; gives what the dense one went through. */
+const sameAsMasked = async ({ model: net, options }: Training, shape: ClusterShape, dense: ClusterShape): Promise<MaskedStep[]> => {
+  const expected = await trainMasked(dense, net, options);
+  for (let steps = 1; steps <= options.steps; steps++) {
+    const { record, weights, masks, norms, sparsities } = await reported(shape, { model: net, options: { ...options, steps } }), last = expected[steps - 1];
+    assert.ok(last !== undefined);
+    assert.deepEqual(record.losses, expected.slice(0, steps).map(({ loss }) => loss));
+    assert.deepEqual(norms, expected.slice(0, steps).map(({ gradientNorm }) => gradientNorm));
+    sameMasks(masks, last.masks, `after step ${steps}`);
+    assertSameBits(weights, last.weights, `after step ${steps} the sparse run and the masked one`);
+    assert.equal(record.masksKept, 0);
+    const size = masks.reduce((sum, { mask }) => sum + mask.length, 0), stored = masks.reduce((sum, { mask }) => mask.reduce((all, one) => all + one, sum), 0);
+    assert.equal(sparsities.at(-1), 1 - stored / size);
+    assert.deepEqual(record.sparsity.map(({ name, size: of, stored: own }) => [name, of, own]), masks.map(({ name, mask }) => [name, mask.length, mask.reduce((x, y) => x + y, 0)]));
+  }
+  return expected;
+};
+
 test('a sparse run has the bits of a dense one with zeros: losses, norms, weights and masks after every step', async () => {
   const seen = { changes: 0, dense: 0, full: 0, empty: 0, blocks: 0, nOfM: 0, balanced: 0, clipped: 0, tile: 0, twin: 0, adam: 0, static: 0, gmp: 0, set: 0, rigl: 0, wide: 0 };
   await fc.assert(
     fc.asyncProperty(aSparseTraining(), aClusterShape({ numCsxMax: 20 }), fc.constantFrom(false, false, false, true), async (training, shape, isTwin) => {
-      const { model: net, options } = training;
-      const expected = await trainMasked({ ...plain, ...(isTwin ? { kernels: 'twin' as const } : {}) }, net, options);
-      for (let steps = 1; steps <= options.steps; steps++) {
-        const { record, weights, masks, norms, sparsities } = await reported(shape, { model: net, options: { ...options, steps } }), last = expected[steps - 1];
-        assert.ok(last !== undefined);
-        assert.deepEqual(record.losses, expected.slice(0, steps).map(({ loss }) => loss));
-        assert.deepEqual(norms, expected.slice(0, steps).map(({ gradientNorm }) => gradientNorm));
-        sameMasks(masks, last.masks, `after step ${steps}`);
-        assertSameBits(weights, last.weights, `after step ${steps} the sparse run and the masked one`);
-        assert.equal(record.masksKept, 0);
-        const size = masks.reduce((sum, { mask }) => sum + mask.length, 0), stored = masks.reduce((sum, { mask }) => mask.reduce((all, one) => all + one, sum), 0);
-        assert.equal(sparsities.at(-1), 1 - stored / size);
-        assert.deepEqual(record.sparsity.map(({ name, size: of, stored: own }) => [name, of, own]), masks.map(({ name, mask }) => [name, mask.length, mask.reduce((a, b) => a + b, 0)]));
-      }
+      const { options } = training, expected = await sameAsMasked(training, shape, { ...plain, ...(isTwin ? { kernels: 'twin' as const } : {}) });
       seen.changes += expected.reduce((sum, { changed }) => sum + changed, 0);
       const groups = options.sparsity ?? [], masks = expected.at(-1)?.masks ?? [];
       for (const { algorithm, pattern, balance } of groups) {
@@ -79,6 +84,20 @@ test('a sparse run has the bits of a dense one with zeros: losses, norms, weight
   );
   assert.ok(Object.values(seen).every((count) => count >= 3), `too much alike: ${JSON.stringify(seen)}`);
   assert.ok(seen.changes > 40, JSON.stringify(seen));
+});
+
+test('weights of many chunks, blocks and stretches of the optimizer are masked dense ones, too', async () => {
+  // 102,000 positions: outputs in more than one block, inputs and outputs in two chunks, squares and updates shared by units.
+  const net = mlp([300, 340, 4]), samples = 40, data = { kind: 'features' as const, inputs: Float32Array.from({ length: samples * 300 }, (_, at) => ((at * 37) % 119) / 119 - 0.5), labels: Int32Array.from({ length: samples }, (_, i) => i % 4) };
+  const kinds: readonly SparsityOptions[] = [
+    { algorithm: 'rigl', sparsity: 0.9, pattern: 'blocks' }, { algorithm: 'gmp', sparsity: [0, 0.3, 0.8], init: 'topk' }, { algorithm: 'set', sparsity: 0.5, balance: { axis: 'outputs', groups: 4 } }, { pattern: { n: 2, m: 4 }, init: 'topk' },
+  ];
+  for (const [i, kind] of kinds.entries()) {
+    const shape: ClusterShape = { dispatcher: 'local', numCsx: 1 + i, threads: 3, wafer: { rows: 2, cols: 7, spec: roomyWafer } };
+    const options = { data, optimizer: i % 2 === 0 ? adamW() : sgd({ learningRate: 0.1, momentum: 0.9 }), steps: 2, batchSize: samples, seed: i, clipNorm: 0.05, sparsity: sparsity({ ...kind, params: 'linear0.weight' }) };
+    const { changed } = (await sameAsMasked({ model: net, options }, shape, plain)).at(-1) ?? {};
+    assert.equal(changed, kind.algorithm === undefined ? 0 : 1);
+  }
 });
 
 /** 40 samples of two features: one as large as given, one that is 1. */
