@@ -14,6 +14,7 @@ import type { Merge } from '../../src/cluster/token-tree.js';
 import { cutBands } from '../../src/cluster/wafer/arena.js';
 import { compile } from '../../src/compiler/compile.js';
 import { mlp, type Model } from '../../src/index.js';
+import { resolveSparsity } from '../../src/sparsity/plan.js';
 import { aClusterShape, aTraining, roomyWafer, trainOn } from '../../src/testing/index.js';
 import { place } from '../support/placed.js';
 
@@ -45,8 +46,9 @@ const streamedOf = (model: Model, isRecomputed: boolean): readonly Streamed[] =>
 };
 
 test('credits out = credits back, within their capacities, one for every block', async () => {
+  let sparse = 0;
   await fc.assert(
-    fc.asyncProperty(aTraining(dense), aClusterShape({ numCsxMax: 20 }), async ({ model, options }, drawn) => {
+    fc.asyncProperty(aTraining(), aClusterShape({ numCsxMax: 20 }), async ({ model, options }, drawn) => {
       const shape = { ...drawn, logits: 'held' as const };
       const { credits, shape: ran } = (await trainOn(shape, model, options)).record;
       assert.deepEqual(Object.keys(credits).toSorted(), ['ahead', 'gradients', 'weights']);
@@ -57,11 +59,19 @@ test('credits out = credits back, within their capacities, one for every block',
       const { program } = place(model, options, shape), passes = options.steps * ran.microBatches;
       const streamed = streamedOf(model, program.recompute === 'block');
       assert.equal(program.streamed.length, streamed.length);
-      assert.equal(credits['weights']?.out, passes * sum(program.streamed.map((plan, i) => (streamed[i]?.times ?? 0) * plan.forwardBlocks.length + plan.deltaBlocks.length)));
+      // Before a gradient of stored positions, these go down as a block does.
+      const plans = options.sparsity === undefined ? [] : resolveSparsity(model, options.sparsity, options.steps).map((resolved) => resolved.plan);
+      const positions = sum(plans.map(({ parameter, algorithm, updates }) => {
+        const everywhere = algorithm === 'rigl' ? updates.length : 0;
+        return (options.steps - everywhere) * (program.streamed.find(({ weight }) => weight === parameter)?.forwardBlocks.length ?? 0);
+      }));
+      if (positions > 0) sparse++;
+      assert.equal(credits['weights']?.out, passes * sum(program.streamed.map((plan, i) => (streamed[i]?.times ?? 0) * plan.forwardBlocks.length + plan.deltaBlocks.length)) + ran.microBatches * positions);
       assert.equal(credits['gradients']?.out, passes * sum(program.streamed.map((plan) => plan.forwardBlocks.length)));
     }),
     { seed, numRuns: 30 },
   );
+  assert.ok(sparse > 4, `${sparse} sparse runs`);
 });
 
 test('each weight is sent to each wafer exactly once a pass, and every wafer with samples sends each gradient once', async () => {
