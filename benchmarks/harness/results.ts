@@ -62,10 +62,10 @@ export const shown = (seconds: number, work: Table['work']): string => {
   return seconds < 1 ? `${(seconds * 1000).toPrecision(3)} ms` : `${seconds.toPrecision(3)} s`;
 };
 
-/** "2.31 ± 0.02 nats" or "3.4 GiB", with so many digits; those of a spread as many behind the point as the value's. */
+/** "2.310 ± 0.020 nats" or "3.4 GiB", with so many digits; a spread with as many behind the point as its value. */
 export const shownFigure = ({ value, spread, unit }: Figure, digits: number): string => {
-  const number = Number(value.toPrecision(digits)), places = String(number).split('.')[1]?.length ?? 0;
-  return `${number}${spread === undefined ? '' : ` ± ${spread.toFixed(places)}`}${unit === '' ? '' : ` ${unit}`}`;
+  const number = value.toPrecision(digits), tail = unit === '' ? '' : ` ${unit}`;
+  return spread === undefined ? `${Number(number)}${tail}` : `${number} ± ${spread.toFixed(number.split('.')[1]?.length ?? 0)}${tail}`;
 };
 
 export const printOutcome = (outcome: Outcome): void => {
