@@ -39,8 +39,8 @@ export const planSparsity = (model: Model, sparsity: Sparsity | undefined, masks
   for (const { name, mask } of masks ?? []) {
     const found = resolved.find(({ plan }) => model.parameters[plan.parameter]?.name === name), spec = found && model.parameters[found.plan.parameter];
     if (found === undefined || spec === undefined) throw new InvalidConfig({ what: 'a mask of a parameter that is not sparse in this run', where: 'masks', value: name, limit: resolved.map(({ plan }) => model.parameters[plan.parameter]?.name).join(', '), hint: 'let a group of sparsity match it, or leave its mask out' });
-    checkMask(named(found.plan, spec), mask);
-    given.set(spec.index, mask);
+    // A copy: what the caller does to its own later is not seen.
+    given.set(spec.index, checkMask(named(found.plan, spec), mask));
   }
   // What zeros and functions store is known once there are weights; room is made for that much.
   for (const found of resolved) {

@@ -14,7 +14,7 @@ export type NamedSparseParameter = SparseParameter & { readonly name: string; re
 export const checkMask = (plan: NamedSparseParameter, answer: Uint8Array): Uint8Array => {
   const { name, inputs, outputs, pattern, balance } = plan, cells = cellsOf(plan);
   const refuse = (what: string, value: unknown, limit: unknown): InvalidConfig => new InvalidConfig({ what: `mask of ${name}: ${what}`, value, limit });
-  if (!(answer instanceof Uint8Array)) throw refuse('what a function returned', typeof answer, 'a Uint8Array');
+  if (!(answer instanceof Uint8Array)) throw refuse('its type', typeof answer, 'a Uint8Array');
   const mask = Uint8Array.from(answer);
   if (mask.length !== inputs * outputs) throw refuse('positions', mask.length, inputs * outputs);
   const odd = mask.findIndex((stored) => stored > 1);
