@@ -1,5 +1,7 @@
 /** The devices module: every kind of actor of the cluster by name. Worker threads import it by its URL. */
 import { actorKind } from '../actor/registry.js';
+import { flashLane } from './flash/lane.js';
+import { flashCommands, flashReplies } from './flash/protocol.js';
 import { generationHost } from './generation/host.js';
 import { generationCommands, generationReplies } from './generation/protocol.js';
 import { inputCommands, inputReplies } from './input/protocol.js';
@@ -19,6 +21,7 @@ export const devices = {
   wafer: actorKind({ behavior: wafers, command: waferCommands, reply: waferReplies }),
   swarmx: actorKind({ behavior: swarmXNode, command: swarmXCommands, reply: swarmXReplies }),
   generation: actorKind({ behavior: generationHost, command: generationCommands, reply: generationReplies }),
+  flash: actorKind({ behavior: flashLane, command: flashCommands, reply: flashReplies }),
   memoryx: actorKind({ behavior: memoryXUnit, command: memoryXCommands, reply: memoryXReplies }),
 };
 

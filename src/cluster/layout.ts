@@ -174,6 +174,41 @@ export interface MemoryXPlan {
   readonly embeddings: readonly EmbeddingPlace[];
 }
 
+/** A part of MemoryX's state that is in DRAM as a whole, in one room, or not at all. */
+export interface StateObject {
+  readonly group: number;
+  /** weights: one of the two versions of a group, by parity; moments: of all its parameters; stored: a sparse weight with masks and moments; gradient: what is collected. */
+  readonly kind: 'weights' | 'moments' | 'stored' | 'gradient';
+  /** Whole pages. */
+  readonly bytes: number;
+}
+
+/** Parameters whose state comes and goes together: those of one streamed layer, a table, or a sparse weight. Objects by number. */
+export interface StateGroup {
+  readonly parameters: readonly number[];
+  readonly memory: number;
+  /** By the parity of the version; null where the weight is sparse. */
+  readonly weights: readonly [number, number] | null;
+  readonly moments: number | null;
+  readonly stored: number | null;
+  readonly gradient: number;
+}
+
+/** MemoryX in two tiers: addresses in `ParameterPlace` then count from the beginning of the object's room. */
+export interface TierPlan {
+  readonly groups: readonly StateGroup[];
+  /** By parameter. */
+  readonly groupOf: readonly number[];
+  readonly objects: readonly StateObject[];
+  /** The room of each memory that objects come and go in. */
+  readonly pools: readonly { readonly address: number; readonly bytes: number }[];
+  /** Page of each object's room, i32; 0: it is not in DRAM. */
+  readonly rooms: SharedArrayBuffer;
+}
+
+/** Bytes of a page: rooms begin on one, and files are read and written by whole pages. */
+export const pageBytes = 4096;
+
 /** Everything that actors share. Memories and the kernels' module travel by reference. */
 export interface ClusterLayout {
   readonly program: Program;
@@ -188,6 +223,8 @@ export interface ClusterLayout {
   readonly arenaMemory: WebAssembly.Memory;
   readonly memoryX: MemoryXPlan;
   readonly memoryXMemories: readonly WebAssembly.Memory[];
+  /** Null: all of MemoryX's state has a place of its own in DRAM. */
+  readonly tiers: TierPlan | null;
   /** Versions and progress of updates, i32 [parameter][unit][3]; see memoryx/update.ts. */
   readonly journal: SharedArrayBuffer;
   /** Which mask goes with which version, i32; see masks.ts. */
@@ -200,6 +237,9 @@ export interface ClusterLayout {
 
 /** Floats in a stretch that an update saves and redoes as a whole. */
 export const stretchFloats = 1 << 14;
+
+/** Journal words of one parameter and unit. */
+export const journalWords = 3;
 
 /** Which counter array a device writes: bands, then inputs, then SwarmX nodes, then wafers, then MemoryX units. */
 export const deviceNumbers = (bands: number, nodes: number, numCsx: number) => ({

@@ -8,9 +8,10 @@ import type { NamedTensor } from '../tensor/named.js';
 import { floats } from '../tensor/shared-memory.js';
 import { InvalidConfig, assert } from '../util/errors.js';
 import { purposes, streamKey } from '../util/prng.js';
-import type { ClusterLayout, MemoryXPlan, ParameterPlace } from './layout.js';
+import { journalWords, type ClusterLayout, type ParameterPlace, type SparsePlace } from './layout.js';
 import { putMask, putValues, readMask, spreadValues } from './mask-store.js';
 import { MaskTable } from './masks.js';
+import { inDram, placeNow } from './tiers.js';
 
 /** Values drawn in one call: few enough that the first call of many is soon in compiled code. */
 const drawFloats = 1 << 14;
@@ -27,86 +28,124 @@ const draw = (k: Kernels, spec: ParameterSpec, seed: number, address: number): v
   for (let first = 0; first < spec.size; first += drawFloats) drawPart(k, spec, seed, address + first * 4, first, Math.min(drawFloats, spec.size - first));
 };
 
-const placeOf = (plan: MemoryXPlan, parameter: number): ParameterPlace => {
-  const place = plan.parameters[parameter];
-  assert(place !== undefined, `parameter ${parameter} has a place`);
-  return place;
-};
+type Stored = Pick<ClusterLayout, 'program' | 'kernels' | 'memoryX' | 'memoryXMemories' | 'masks' | 'tiers'>;
+/** The first mask of a sparse parameter, given its first weights. */
+export type FirstMask = (spec: ParameterSpec, weights: Float32Array) => Uint8Array;
 
-const viewOf = (plan: MemoryXPlan, memories: readonly WebAssembly.Memory[], parameter: number, parity: 0 | 1, size: number): Float32Array => {
-  const place = placeOf(plan, parameter);
-  return floats(memoryOf(memories, place), place.weights[parity], size);
-};
+/** What a run begins with: version `version`, the steps done before. Values by dense index; who has none says no, and leaves the room as it is. */
+export interface FirstState {
+  readonly version: number;
+  /** Else they are drawn by the model's initializers. */
+  readonly weights: (spec: ParameterSpec, into: Float32Array) => boolean;
+  /** Else they are 0. */
+  readonly moment: (spec: ParameterSpec, number: number, into: Float32Array) => boolean;
+  readonly mask: FirstMask;
+}
 
-const memoryOf = (memories: readonly WebAssembly.Memory[], place: ParameterPlace): WebAssembly.Memory => {
-  const memory = memories[place.memory];
+const memoryOf = (layout: Pick<Stored, 'memoryXMemories'>, place: ParameterPlace): WebAssembly.Memory => {
+  const memory = layout.memoryXMemories[place.memory];
   assert(memory !== undefined, `memory ${place.memory} exists`);
   return memory;
 };
 
-type Stored = Pick<ClusterLayout, 'program' | 'kernels' | 'memoryX' | 'memoryXMemories' | 'masks'>;
-/** The first mask of a sparse parameter, given its first weights. */
-export type FirstMask = (spec: ParameterSpec, weights: Float32Array) => Uint8Array;
+const parityOf = (version: number): 0 | 1 => (version % 2 === 0 ? 0 : 1);
 
 /** Values drawn by kernels where a unit keeps a stretch, and copied out: a sparse weight has no room for all of them. */
-const drawn = (k: Kernels, spec: ParameterSpec, seed: number, memory: WebAssembly.Memory, stretch: number): Float32Array => {
-  const values = new Float32Array(spec.size);
+const drawn = (k: Kernels, spec: ParameterSpec, seed: number, memory: WebAssembly.Memory, stretch: number, values: Float32Array): void => {
   for (let first = 0; first < spec.size; first += drawFloats) {
     const count = Math.min(drawFloats, spec.size - first);
     drawPart(k, spec, seed, stretch, first, count);
     values.set(floats(memory, stretch, count), first);
   }
-  return values;
 };
 
-const storeSparse = (layout: Stored, k: Kernels | undefined, spec: ParameterSpec, seed: number, given: NamedTensor | undefined, firstMask: FirstMask): void => {
-  const place = placeOf(layout.memoryX, spec.index), memory = memoryOf(layout.memoryXMemories, place), { sparse } = place, table = new MaskTable(layout.masks);
-  assert(sparse !== null, `parameter ${spec.index} is sparse`);
-  let values: Float32Array;
-  if (given !== undefined) values = given.data;
-  else if (k !== undefined && spec.init.kind !== 'zeros' && spec.init.kind !== 'ones') values = drawn(k, spec, seed, memory, layout.memoryX.units[0]?.stretch[place.memory] ?? 0);
-  else initialize(spec, seed, (values = new Float32Array(spec.size)));
-  const mask = putMask(memory, layout.program, sparse, 0, firstMask(spec, values), table);
-  putValues(memory, mask, mask.place.weights[0], values);
-  table.use(sparse, 0, 0);
+const isDrawn = ({ init }: ParameterSpec): boolean => init.kind !== 'zeros' && init.kind !== 'ones';
+
+/** Fills parameters with what a run begins with, one by one. */
+export const filler = (layout: Stored, seed: number, first: FirstState): ((spec: ParameterSpec) => void) => {
+  const { memoryX, program } = layout, parity = parityOf(first.version);
+  const kernels = layout.memoryXMemories.map((memory) => createKernels(layout.kernels, memory));
+  const sparseState = (spec: ParameterSpec, place: ParameterPlace, sparse: SparsePlace): void => {
+    const memory = memoryOf(layout, place), table = new MaskTable(layout.masks), values = new Float32Array(spec.size);
+    if (!first.weights(spec, values)) {
+      if (isDrawn(spec)) drawn(kernels[place.memory] as Kernels, spec, seed, memory, memoryX.units[0]?.stretch[place.memory] ?? 0, values);
+      else initialize(spec, seed, values);
+    }
+    const mask = putMask(memory, program, sparse, 0, first.mask(spec, values), table);
+    putValues(memory, mask, mask.place.weights[parity], values);
+    mask.place.moments.forEach((moment, number) => {
+      const isThere = first.moment(spec, number, values);
+      if (isThere) putValues(memory, mask, moment, values);
+      else floats(memory, moment, mask.stored).fill(0);
+    });
+    table.use(sparse, first.version, 0);
+  };
+  return (spec) => {
+    const place = placeNow(layout, spec.index), memory = memoryOf(layout, place);
+    if (place.sparse !== null) {
+      sparseState(spec, place, place.sparse);
+      return;
+    }
+    const address = inDram(place.weights[parity]), view = floats(memory, address, spec.size);
+    if (!first.weights(spec, view)) {
+      if (isDrawn(spec)) draw(kernels[place.memory] as Kernels, spec, seed, address);
+      else initialize(spec, seed, view);
+    }
+    place.moments.forEach((moment, number) => {
+      const into = floats(memory, inDram(moment), spec.size);
+      // Memory of its own is zero as it comes.
+      if (!first.moment(spec, number, into) && layout.tiers !== null) into.fill(0);
+    });
+  };
 };
 
-/** Fills the weights of step 0: the given ones, or the model's initializers under the seed; of sparse ones what their first masks store. @throws InvalidConfig for tensors of other shapes */
-export const storeWeights = (model: Model, layout: Stored, seed: number, given: readonly NamedTensor[] | undefined, firstMask: FirstMask): void => {
+/** What a run from step 0 begins with: the given weights, or those that are drawn. @throws InvalidConfig for tensors of other names or sizes */
+export const firstState = (model: Model, given: readonly NamedTensor[] | undefined, mask: FirstMask): FirstState => {
   if (given !== undefined && given.length !== model.parameters.length) {
     throw new InvalidConfig({ what: 'weights', value: given.length, limit: `${model.parameters.length} tensors`, hint: 'give every parameter of the model in graph order' });
   }
-  const { memoryX, memoryXMemories } = layout;
-  const kernels = given === undefined ? memoryXMemories.map((memory) => createKernels(layout.kernels, memory)) : [];
-  for (const spec of model.parameters) {
-    const place = placeOf(memoryX, spec.index), tensor = given?.[spec.index], k = kernels[place.memory];
+  for (const spec of given === undefined ? [] : model.parameters) {
+    const tensor = given?.[spec.index];
     if (tensor !== undefined && (tensor.name !== spec.name || tensor.data.length !== spec.size)) {
       throw new InvalidConfig({ what: `weights[${spec.index}]`, value: `${tensor.name} of ${tensor.data.length} values`, limit: `${spec.name} of ${spec.size} values` });
     }
-    if (place.sparse !== null) {
-      storeSparse(layout, k, spec, seed, tensor, firstMask);
-      continue;
-    }
-    const view = viewOf(memoryX, memoryXMemories, spec.index, 0, spec.size);
-    if (tensor !== undefined) view.set(tensor.data);
-    else if (k === undefined || spec.init.kind === 'zeros' || spec.init.kind === 'ones') initialize(spec, seed, view);
-    else draw(k, spec, seed, place.weights[0]);
   }
+  return {
+    version: 0,
+    weights(spec, into) {
+      const tensor = given?.[spec.index];
+      if (tensor !== undefined) into.set(tensor.data);
+      return tensor !== undefined;
+    },
+    moment: () => false,
+    mask,
+  };
+};
+
+/** Fills everything, where all of it has a place of its own. */
+export const storeState = (model: Model, layout: Stored, seed: number, first: FirstState): void => model.parameters.forEach(filler(layout, seed, first));
+
+/** Updates go on from version `version`. */
+export const beginJournal = ({ journal }: Pick<ClusterLayout, 'journal'>, version: number): void => {
+  const words = new Int32Array(journal);
+  for (let word = 0; word < words.length; word += journalWords) words[word] = version;
 };
 
 /** A copy of the weights that step `step` reads; 0 where a mask stores nothing. */
 export const readWeights = (model: Model, layout: Omit<Stored, 'kernels'>, step: number): NamedTensor[] =>
-  model.parameters.map((spec) => {
-    const place = placeOf(layout.memoryX, spec.index), parity = step % 2 === 0 ? 0 : 1;
-    if (place.sparse === null) return { name: spec.name, shape: spec.shape, data: new Float32Array(viewOf(layout.memoryX, layout.memoryXMemories, spec.index, parity, spec.size)) };
-    const mask = new MaskTable(layout.masks).at(place.sparse, step);
-    return { name: spec.name, shape: spec.shape, data: spreadValues(memoryOf(layout.memoryXMemories, place), mask, mask.place.weights[parity], spec.size) };
-  });
+  model.parameters.map((spec) => ({ name: spec.name, shape: spec.shape, data: readWeight(layout, spec, step) }));
+
+export const readWeight = (layout: Omit<Stored, 'kernels'>, spec: ParameterSpec, step: number): Float32Array => {
+  const place = placeNow(layout, spec.index), parity = parityOf(step), memory = memoryOf(layout, place);
+  if (place.sparse === null) return new Float32Array(floats(memory, inDram(place.weights[parity]), spec.size));
+  const mask = new MaskTable(layout.masks).at(place.sparse, step);
+  return spreadValues(memory, mask, mask.place.weights[parity], spec.size);
+};
 
 /** The masks that step `step` reads, in graph order. */
 export const readMasks = (model: Model, layout: Omit<Stored, 'kernels'>, step: number): NamedMask[] =>
   model.parameters.flatMap((spec) => {
-    const place = placeOf(layout.memoryX, spec.index);
+    const place = placeNow(layout, spec.index);
     if (place.sparse === null) return [];
-    return [{ name: spec.name, shape: spec.shape, mask: readMask(memoryOf(layout.memoryXMemories, place), new MaskTable(layout.masks).at(place.sparse, step), spec.size) }];
+    return [{ name: spec.name, shape: spec.shape, mask: readMask(memoryOf(layout, place), new MaskTable(layout.masks).at(place.sparse, step), spec.size) }];
   });

@@ -11,8 +11,11 @@ import { actions, readCounts, type Counts } from '../trace/counts.js';
 import type { CountsByDevice } from '../trace/record.js';
 import type { Devices } from './devices.js';
 import type { Ports } from './coordinator/ports.js';
+import { dealBlocks, lanesPerShard, runsOfLane } from './flash-blocks.js';
+import type { FlashProps } from './flash/lane.js';
 import { deviceNumbers, type ClusterLayout } from './layout.js';
 import { planTree, type FanIn } from './swarmx/tree.js';
+import { piecesOf } from './tiers.js';
 
 export interface WiringOptions {
   readonly layout: ClusterLayout;
@@ -22,7 +25,24 @@ export interface WiringOptions {
   readonly seed: number;
   readonly fanIn: FanIn;
   readonly sweep: 'band' | 'tile';
+  /** Threads that compute; those of flash come behind them. */
+  readonly threads: number;
+  /** The files of the flash tier, by shard; null where all of MemoryX is in DRAM. */
+  readonly flash: { readonly files: readonly FlashProps['file'][]; readonly text: SharedArrayBuffer } | null;
 }
+
+/** Threads that flash needs. */
+export const flashThreads = (shards: number): number => shards * lanesPerShard;
+
+/** A few lanes for each shard, each on its own thread. */
+const spawnLanes = (layout: ClusterLayout, system: ActorSystem<Devices>, { files, text }: NonNullable<WiringOptions['flash']>, firstThread: number): Ports['lanes'] => {
+  const pieces = layout.tiers === null ? [] : piecesOf(layout.tiers).pieces, shards = files.length, { runs } = dealBlocks(pieces, shards);
+  return files.flatMap((file, shard) => Array.from({ length: lanesPerShard }, (_, lane) => ({
+    lane,
+    has: (piece: number) => runsOfLane(runs[piece] ?? [], shard, lane).length > 0,
+    ref: system.spawn({ name: `flash/${shard}/${lane}`, kind: 'flash', thread: firstThread + shard * lanesPerShard + lane, props: { file, pieces, shard, shards, lane, memories: layout.memoryXMemories, text } }),
+  })));
+};
 
 /** Counter arrays that a run needs. */
 export const devicesOf = (bands: number, numCsx: number, fanIn: FanIn, units: number): number => 2 * bands + planTree(numCsx, fanIn).length + numCsx + units;
@@ -33,7 +53,7 @@ export const wire = (o: WiringOptions): Ports => {
   const { numCsx } = layout.batch;
   const tree = planTree(numCsx, o.fanIn);
   const number = deviceNumbers(bands.length, tree.length, numCsx);
-  const threads = system.threads;
+  const { threads } = o;
   const threadsOfBands = [...new Set(bands.map((band) => band.thread))];
   const threadOfWafer = (wafer: number): number => bands.find((band) => band.wafer === wafer)?.thread ?? 0;
   const groups = threadsOfBands
@@ -47,6 +67,7 @@ export const wire = (o: WiringOptions): Ports => {
     nodes: tree.map((node) =>
       system.spawn({ name: `swarmx/${node.tier}/${node.id}`, kind: 'swarmx', thread: node.id % threads, props: { layout, fanIn: o.fanIn, node: node.id, counter: number.node(node.id) } })),
     units: layout.memoryX.units.map((_, u) => system.spawn({ name: `memoryx/${u}`, kind: 'memoryx', thread: u % threads, props: { layout, unit: u, counter: number.unit(u) } })),
+    lanes: o.flash === null ? [] : spawnLanes(layout, system, o.flash, threads),
   };
 };
 

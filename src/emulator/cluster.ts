@@ -11,27 +11,17 @@ import { seededPick } from '../actor/local/schedule.js';
 import type { ActorSystem } from '../actor/system.js';
 import { startThreadSystem } from '../actor/thread/dispatcher.js';
 import { generate, type GeneratedToken } from '../cluster/coordinator/generation.js';
-import { train } from '../cluster/coordinator/training.js';
 import { devices, devicesUrl, type Devices } from '../cluster/devices.js';
 import { lanesMax } from '../cluster/generation/plan.js';
-import { readMasks, readWeights, storeWeights } from '../cluster/store.js';
-import { planTree } from '../cluster/swarmx/tree.js';
-import { gradientSlots, weightSlots } from '../cluster/wafer/arena.js';
-import { collectCounts, wire } from '../cluster/wiring.js';
-import { numericsVersion } from '../compiler/program.js';
 import { kernelPlan, twinPlan, type KernelPlan } from '../kernels/load.js';
-import { samplesOf } from '../model/data.js';
 import type { Model } from '../model/graph.js';
-import { valueAt } from '../model/schedule.js';
-import { digest } from '../tensor/named.js';
 import { nowMs } from '../util/clock.js';
 import { InvalidConfig } from '../util/errors.js';
 import { Generation, prepareGeneration, type GenerateOptions, type GenerationResult, type PlannedGeneration } from './generate.js';
+import { Run } from './run.js';
+import { executeTraining, prepareTraining } from './train.js';
+import { revival } from './revival.js';
 import { checkClusterOptions, type ClusterOptions, type TrainOptions } from './options.js';
-import { inspect } from './inspect.js';
-import { lossFactor, planRun, shareData, type PlannedRun } from './plan.js';
-import { reportSparsity } from './sparsity.js';
-import { Run, type RunListeners, type RunResult } from './run.js';
 
 export class Cluster implements AsyncDisposable {
   /** Worker threads of each run. */
@@ -65,9 +55,10 @@ export class Cluster implements AsyncDisposable {
    */
   train(model: Model, options: TrainOptions): Run {
     this.#checkFree();
-    const planned = planRun(model, options, this.#options, this.threads, this.#kernelPlan);
-    storeWeights(model, planned.layout, options.seed ?? 0, options.weights, planned.sparsity.firstMask);
-    const run = new Run(planned.summary, (listeners) => this.#execute(model, options, planned, listeners));
+    const prepared = prepareTraining(model, options, this.#options, this.threads, this.#kernelPlan);
+    const run = new Run(prepared.planned.summary, (listeners) => executeTraining({
+      model, options, cluster: this.#options, threads: this.threads, kernels: this.kernels, prepared, listeners, signal: this.#signalWith(options.signal), startSystem: (more) => this.#startSystem(more),
+    }));
     this.#occupy(run.finished);
     return run;
   }
@@ -100,50 +91,6 @@ export class Cluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new InvalidConfig({ what: 'the cluster was closed during the run' }));
     await this.#running;
-  }
-
-  async #execute(model: Model, options: TrainOptions, planned: PlannedRun, listeners: RunListeners): Promise<RunResult> {
-    const { layout } = planned;
-    const fanIn = this.#options.fanIn ?? 4, seed = options.seed ?? 0;
-    const signal = this.#signalWith(options.signal);
-    signal.throwIfAborted();
-    const system = await this.#startSystem();
-    try {
-      const revive = revival(system);
-      const data = shareData(options.data), judged = options.evaluation;
-      const evaluation = judged === undefined ? null : shareData(judged.data);
-      const ports = wire({ layout, system, data, evaluation, seed, fanIn, sweep: this.#options.sweep ?? 'band' });
-      const result = await train({
-        layout, tree: planTree(layout.batch.numCsx, fanIn), ports, weightSlots, gradientSlots, steps: options.steps, signal, onStep: listeners.onStep,
-        factor: lossFactor(model, data, options.batchSize, seed),
-        evaluation: judged === undefined || evaluation === null ? null : {
-          every: judged.every, batches: judged.batches ?? Math.max(1, Math.floor(samplesOf(model, evaluation) / options.batchSize)), patience: judged.patience ?? null,
-          factor: lossFactor(model, evaluation, options.batchSize, seed), onEvaluation: listeners.onEvaluation,
-        },
-        learningRate: (step) => valueAt(options.optimizer.learningRate, step),
-        revive,
-      });
-      const weights = readWeights(model, layout, result.steps), masks = readMasks(model, layout, result.steps);
-      return {
-        weights,
-        masks,
-        ...(options.inspect === true ? { inspection: inspect(layout, result.steps - 1) } : {}),
-        record: {
-          format: 1, numericsVersion, seed, steps: result.steps, batchSize: options.batchSize, optimizer: options.optimizer,
-          model: { name: model.name, parameterCount: model.parameterCount, layers: model.layers.map((layer) => layer.name) },
-          shape: {
-            numCsx: layout.batch.numCsx, rows: planned.summary.rows, cols: planned.summary.cols, microBatches: planned.microBatches, slabsPerWafer: layout.batch.slabsPerWafer,
-            threads: this.threads, dispatcher: this.#options.dispatcher ?? 'thread', kernels: this.kernels,
-          },
-          losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
-          counts: collectCounts(layout, fanIn, result.counts),
-          memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },
-          weightsDigest: digest(weights),
-        },
-      };
-    } finally {
-      await system[Symbol.asyncDispose]();
-    }
   }
 
   async #generate(options: GenerateOptions, planned: PlannedGeneration, onToken: (token: GeneratedToken) => void): Promise<GenerationResult> {
@@ -179,22 +126,11 @@ export class Cluster implements AsyncDisposable {
     return AbortSignal.any([this.#closing.signal, ...[this.#options.signal, signal].filter((s) => s !== undefined)]);
   }
 
-  #startSystem(): Promise<ActorSystem<Devices>> {
+  #startSystem(more = 0): Promise<ActorSystem<Devices>> {
     const { dispatcher, scheduleSeed, faults } = this.#options;
-    const common = { threads: this.threads, devices, devicesUrl, ...(faults === undefined ? {} : { faults }) };
+    const common = { threads: this.threads + more, devices, devicesUrl, ...(faults === undefined ? {} : { faults }) };
     return dispatcher === 'local'
       ? startLocalSystem({ ...common, ...(scheduleSeed === undefined ? {} : { pick: seededPick(scheduleSeed) }) })
       : startThreadSystem(common);
   }
 }
-
-/** Replaces the threads that have failed since it was last called. */
-const revival = (system: ActorSystem<Devices>): (() => Promise<void>) => {
-  const failed = new Set<number>();
-  system.onFailure(({ thread }) => void failed.add(thread));
-  return async () => {
-    const threads = [...failed];
-    failed.clear();
-    await Promise.all(threads.map((thread) => system.revive(thread)));
-  };
-};

@@ -8,9 +8,35 @@ import { numCsxMax, type WaferSpec } from '../spec/wafer.js';
 import type { NamedTensor } from '../tensor/named.js';
 import { InvalidConfig } from '../util/errors.js';
 import { fanIns, type FanIn } from '../cluster/swarmx/tree.js';
+import type { Durability } from '../cluster/coordinator/residence.js';
+import { durabilities } from '../cluster/coordinator/residence.js';
 
 /** 'auto': the fastest build that passes its self-test; 'simd128': without the revectorizer; 'twin': the plain scalar twins. */
 export type KernelChoice = 'auto' | 'simd128' | 'twin';
+
+/** MemoryX: how much DRAM, and the flash behind it. */
+export interface MemoryXOptions {
+  /** Bytes of DRAM for parameters, moments, gradients and what the units need beside them; as many as it takes unless given. What exceeds it lies in files of `flashDir`. */
+  readonly dramBytes?: number;
+  /** The folder of the flash tier, or one a MemoryX unit, best on disks of their own. Without it all is in DRAM. */
+  readonly flashDir?: string | readonly string[];
+  /** MemoryX units, each with its own folder in `flashDir` and its own threads; 1 unless given. */
+  readonly shards?: number;
+  /**
+   * When a step counts as done: 'process' (default): it survives the death of the process; 'power': also a loss of power; 'checkpoint': only checkpoints survive. The
+   * first two need `flashDir`.
+   */
+  readonly durability?: Durability;
+}
+
+export interface CheckpointOptions {
+  /** Where checkpoints go, each a folder of its own. */
+  readonly dir: string;
+  /** Steps between them; one more follows the last step. */
+  readonly every: number;
+  /** How many are kept, the newest; all unless given. */
+  readonly keep?: number;
+}
 
 export interface ClusterOptions {
   /** CS-2 systems, 1 to 192; 1 unless given. */
@@ -29,6 +55,7 @@ export interface ClusterOptions {
   readonly sweep?: 'band' | 'tile';
   /** Order of turns on the local dispatcher; without it, round robin. */
   readonly scheduleSeed?: number;
+  readonly memoryX?: MemoryXOptions;
   /** Stops everything. */
   readonly signal?: AbortSignal;
   /** Planned deaths of threads, for tests of recovery. */
@@ -68,6 +95,13 @@ export interface TrainOptions {
   readonly sparsity?: Sparsity;
   /** First masks of sparse weights, in place of what `sparsity` begins with: those of a checkpoint. */
   readonly masks?: readonly NamedMask[];
+  /** Checkpoints on the way, without stopping the stream. */
+  readonly checkpoint?: CheckpointOptions;
+  /**
+   * Goes on from a checkpoint, the newest of a folder of them, or a flash store: same bits as a run that was never stopped, on whatever cluster. Model, data, optimizer,
+   * batch size and seed must be those of its run.
+   */
+  readonly resume?: string;
   /** Data that nothing learns from, judged now and then. */
   readonly evaluation?: EvaluationOptions;
   readonly signal?: AbortSignal;
@@ -87,6 +121,8 @@ const oneOf = <T>(what: string, value: T, choices: readonly T[]): T => {
 
 /** Most worker threads: more than any host has use for. */
 const threadsMax = 256;
+/** Most MemoryX units. */
+const shardsMax = 64;
 
 /** @throws InvalidConfig */
 export const checkClusterOptions = (o: ClusterOptions): void => {
@@ -96,10 +132,23 @@ export const checkClusterOptions = (o: ClusterOptions): void => {
   oneOf('fanIn', o.fanIn ?? 4, fanIns);
   oneOf('sweep', o.sweep ?? 'band', ['band', 'tile']);
   oneOf('kernels', o.kernels ?? 'auto', ['auto', 'simd128', 'twin']);
+  if (o.memoryX !== undefined) checkMemoryX(o.memoryX);
   if (o.scheduleSeed !== undefined) whole('scheduleSeed', o.scheduleSeed, 0, Number.MAX_SAFE_INTEGER);
   if (o.wafer !== undefined && o.wafer !== 'auto' && (typeof o.wafer !== 'object' || o.wafer === null)) {
     throw new InvalidConfig({ what: 'wafer', value: o.wafer, limit: "'auto' or { rows, cols }" });
   }
+};
+
+const checkMemoryX = ({ dramBytes, flashDir, shards, durability }: MemoryXOptions): void => {
+  if (dramBytes !== undefined) whole('memoryX.dramBytes', dramBytes, 1, Number.MAX_SAFE_INTEGER);
+  if (shards !== undefined) whole('memoryX.shards', shards, 1, shardsMax);
+  if (durability !== undefined) oneOf('memoryX.durability', durability, durabilities);
+  const folders = typeof flashDir === 'string' ? 1 : flashDir?.length;
+  if (folders === 0 || (typeof flashDir === 'object' && new Set(flashDir).size < flashDir.length)) throw new InvalidConfig({ what: 'memoryX.flashDir', value: flashDir, limit: 'one folder, or a folder a unit' });
+  if (typeof flashDir === 'object' && shards !== undefined && shards !== flashDir.length) throw new InvalidConfig({ what: 'memoryX.shards', value: shards, limit: flashDir.length, hint: 'give as many folders as units, or one folder' });
+  if (flashDir !== undefined) return;
+  if (shards !== undefined && shards > 1) throw new InvalidConfig({ what: 'memoryX.shards without flash', value: shards, hint: 'give memoryX.flashDir too' });
+  if (durability === 'process' || durability === 'power') throw new InvalidConfig({ what: 'memoryX.durability', value: durability, limit: "'checkpoint' where there is no flash", hint: 'give memoryX.flashDir too' });
 };
 
 /** @throws InvalidConfig */
@@ -110,6 +159,10 @@ export const checkTrainOptions = (o: TrainOptions): void => {
   oneOf('recompute', o.recompute ?? 'auto', ['auto', 'none', 'attention', 'block']);
   oneOf('logits', o.logits ?? 'auto', ['auto', 'held', 'streamed']);
   if (o.clipNorm !== undefined && !(o.clipNorm > 0 && Number.isFinite(o.clipNorm))) throw new InvalidConfig({ what: 'clipNorm', value: o.clipNorm, limit: 'a finite number above 0' });
+  if (o.checkpoint !== undefined) {
+    whole('checkpoint.every', o.checkpoint.every, 1, 2 ** 30);
+    if (o.checkpoint.keep !== undefined) whole('checkpoint.keep', o.checkpoint.keep, 1, 2 ** 30);
+  }
   if (o.evaluation !== undefined) {
     whole('evaluation.every', o.evaluation.every, 1, 2 ** 30);
     if (o.evaluation.batches !== undefined) whole('evaluation.batches', o.evaluation.batches, 1, 2 ** 26);

@@ -8,10 +8,10 @@ import { constrainedMemory } from 'node:process';
 import { compile } from '../compiler/compile.js';
 import type { Logits, Program } from '../compiler/program.js';
 import { dealBatch, lanesIn, slabsPerWafer, type BatchShape } from '../cluster/deal.js';
-import type { ClusterLayout } from '../cluster/layout.js';
+import { journalWords, type ClusterLayout, type MemoryXPlan, type TierPlan } from '../cluster/layout.js';
 import { makeMaskTable } from '../cluster/masks.js';
-import { planMemoryX } from '../cluster/memoryx/places.js';
-import { journalWords } from '../cluster/memoryx/update.js';
+import { planMemoryX, type MemoryXNeed } from '../cluster/memoryx/places.js';
+import { planTieredMemoryX } from '../cluster/memoryx/tiered-places.js';
 import { fabricFloats } from '../cluster/tile/fabric-row.js';
 import { planArena } from '../cluster/wafer/arena.js';
 import { devicesOf } from '../cluster/wiring.js';
@@ -27,7 +27,7 @@ import { MemoryPlan, floats } from '../tensor/shared-memory.js';
 import { DoesNotFit, NotEmulated } from '../util/errors.js';
 import { MiB, roundUp } from '../util/units.js';
 import { makeCounters } from '../trace/counts.js';
-import { checkTrainOptions, type ClusterOptions, type TrainOptions } from './options.js';
+import { checkTrainOptions, type ClusterOptions, type MemoryXOptions, type TrainOptions } from './options.js';
 import type { RunPlan } from './run.js';
 import { planSparsity, type PlannedSparsity } from './sparsity.js';
 
@@ -57,7 +57,7 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
 
   const fabric = cluster.sweep === 'tile' ? fabricFloats(program) : 0;
   const arenaPlan = new MemoryPlan('the wafers');
-  const memoryX = planMemoryX({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined, sparse: sparsity.plans, plainForms: cluster.sweep === 'tile' });
+  const memoryX = planState({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined, sparse: sparsity.plans, plainForms: cluster.sweep === 'tile' }, cluster.memoryX);
   const arena = planArena(program, batch, threads, fabric, arenaPlan, memoryX.plan.parameters, o.inspect === true);
   checkHostMemory(arenaPlan.bytes + memoryX.plan.memoryBytes.reduce((sum, bytes) => sum + bytes, 0));
   const layout: ClusterLayout = {
@@ -71,6 +71,7 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
     arenaMemory: arenaPlan.create(),
     memoryX: memoryX.plan,
     memoryXMemories: memoryX.create(),
+    tiers: memoryX.tiers,
     journal: new SharedArrayBuffer(model.parameters.length * threads * journalWords * 4),
     masks: makeMaskTable(sparsity.plans.length),
     forms: cluster.sweep === 'tile' ? 'stored' : 'fastest',
@@ -96,6 +97,14 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
       allocatedBytes,
     },
   };
+};
+
+/** MemoryX all in DRAM, or in two tiers where there is flash. @throws DoesNotFit beyond its DRAM */
+const planState = (need: MemoryXNeed, { dramBytes = Number.MAX_SAFE_INTEGER, flashDir }: MemoryXOptions = {}): { readonly plan: MemoryXPlan; readonly tiers: TierPlan | null; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
+  if (flashDir !== undefined) return planTieredMemoryX(need, dramBytes);
+  const planned = planMemoryX(need), needBytes = planned.plan.memoryBytes.reduce((sum, bytes) => sum + bytes, 0);
+  if (needBytes > dramBytes) throw new DoesNotFit({ what: 'the state in MemoryX', where: 'memoryX.dramBytes', needBytes, haveBytes: dramBytes, hint: 'give memoryX.flashDir: what exceeds the DRAM then lies in files' });
+  return { ...planned, tiers: null };
 };
 
 /** Most bytes of logits, over all wafers, that are held without being asked for. */

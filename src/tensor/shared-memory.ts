@@ -16,9 +16,11 @@ const regionAlign = 64;
 /** Hands out regions of a memory that is not made yet; the plan's size then makes it. */
 export class MemoryPlan {
   readonly name: string;
-  #bytes = 1024;
-  constructor(name: string) {
+  #bytes: number;
+  /** `first`: where the first region may begin; address 0 is no region's. */
+  constructor(name: string, first = 1024) {
     this.name = name;
+    this.#bytes = first;
   }
 
   /** Bytes planned so far. */

@@ -44,6 +44,8 @@ export class InvalidConfig extends WaferstreamError {}
 export class NotEmulated extends WaferstreamError {}
 /** A file that is missing, truncated or lies about itself. */
 export class CorruptFile extends WaferstreamError {}
+/** A disk that refuses: full, read-only, broken. */
+export class StorageFailed extends WaferstreamError {}
 /** An actor or its thread ended while it was needed. */
 export class ActorFailed extends WaferstreamError {}
 /** A broken promise of the emulator itself: please report it with the seed. */

@@ -17,11 +17,13 @@ import type { TreeNodePlan } from '../swarmx/protocol.js';
 import { wayDown } from './down.js';
 import { streamOrder } from './order.js';
 import { updateAt } from '../masks.js';
+import { keys } from '../wants.js';
 import { pick, type Ledger, type Ports } from './ports.js';
 import type { Slots } from './slots.js';
 import { wayUp } from './up.js';
 import { clipOf } from './norm.js';
 import { Versions } from './versions.js';
+import type { Visits } from './visits.js';
 
 /** The streams' credits; a fresh set each attempt. */
 export interface StreamCredits {
@@ -37,6 +39,13 @@ export interface AttemptOptions {
   readonly ports: Ports;
   readonly ledger: Ledger;
   readonly credits: StreamCredits;
+  readonly visits: Visits;
+  /** Updates that units have begun, by key: what to do again so that none stays half done. */
+  readonly underWay: Map<string, () => Promise<unknown>>;
+  /** Settles when nothing of a group that an update of the step changes is still to be archived. */
+  readonly archived: (step: number, group: number) => Promise<void>;
+  /** Makes a version as durable as was asked for; a step is acknowledged behind it. */
+  readonly commit: (version: number) => Promise<void>;
   /** Steps first … end−1. */
   readonly first: number;
   readonly end: number;
@@ -51,13 +60,20 @@ export interface AttemptOptions {
   readonly onAcknowledged: (step: number) => void;
 }
 
+/** Parameters that are updated together: a group where MemoryX has two tiers, else each alone. */
+export const updateGroups = ({ tiers, program }: ClusterLayout): { readonly of: readonly number[]; readonly parameters: readonly (readonly number[])[] } => {
+  if (tiers !== null) return { of: tiers.groupOf, parameters: tiers.groups.map(({ parameters }) => parameters) };
+  const alone = program.model.parameters.map(({ index }) => index);
+  return { of: alone, parameters: alone.map((index) => [index]) };
+};
+
 /** Runs when subscribed; completes after the last step, errors at the first fault. */
 export const attempt = (o: AttemptOptions): Observable<unknown> => {
-  const { layout, ports, ledger, credits, end } = o;
+  const { layout, ports, ledger, credits, end, visits } = o;
   const { model } = layout.program;
   const parameters = model.parameters.length;
   const versions = new Versions(parameters, o.first);
-  const up = wayUp(layout, o.tree, o.microBatches, ports, ledger, credits.gradients);
+  const up = wayUp(layout, o.tree, o.microBatches, ports, ledger, credits.gradients, visits);
   const tables = new Subject<{ readonly step: number; readonly parameter: number }>();
   const places = layout.memoryX.parameters;
   /** Roots that a parameter's gradient of a step still lacks, and parameters that a step's norm still lacks. */
@@ -95,41 +111,63 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
     }
     if (!masks.parameters.includes(parameter)) return;
     await masks.settled;
-    if (masks.isFinite) await ledger.ask(pick(ports.units, parameter % ports.units.length), { type: 'memoryx.mask', step, parameter });
+    await visits.during(() => keys.mask(step, groups.of[parameter] as number), 1, async () => {
+      if (masks.isFinite) await ledger.ask(pick(ports.units, parameter % ports.units.length), { type: 'memoryx.mask', step, parameter });
+    });
   };
 
-  const update = async (step: number, parameter: number, clip: number): Promise<void> => {
-    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip })));
-    if (sparse.length > 0) await settleMask(step, parameter);
-    if (versions.reach(parameter, step + 1)) o.onAcknowledged(step);
-    updatesLeft--;
+  const groups = updateGroups(layout);
+  /** Parameters of a group whose gradient a step still lacks. */
+  const groupLeft = new Map<string, number>();
+
+  const update = async (step: number, group: number, clip: number): Promise<void> => {
+    const together = groups.parameters[group] as readonly number[], key = keys.update(step, group);
+    const apply = (): Promise<unknown> => Promise.all(together.flatMap((parameter) => ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip }))));
+    await o.archived(step, group);
+    await visits.during(() => key, 1, async () => {
+      if (layout.clipNorm === null) await Promise.all(together.map((parameter) => check(step, parameter)));
+      o.underWay.set(key, apply);
+      await apply();
+      o.underWay.delete(key);
+    });
+    if (sparse.length > 0) await Promise.all(together.map((parameter) => settleMask(step, parameter)));
+    const isLast = together.map((parameter) => versions.reach(parameter, step + 1)).includes(true);
+    if (isLast) {
+      await o.commit(step + 1);
+      o.onAcknowledged(step);
+    }
+    updatesLeft -= together.length;
     if (updatesLeft === 0) {
       up.blocks.complete();
       tables.complete();
     }
   };
 
+  /** Whether it was the last that `left` counts under `key`; `all` at first. */
+  const isLastOf = <K>(left: Map<K, number>, key: K, all: number): boolean => {
+    const now = (left.get(key) ?? all) - 1;
+    if (now === 0) left.delete(key);
+    else left.set(key, now);
+    return now === 0;
+  };
+
   const whole = async ({ step, parameter }: { readonly step: number; readonly parameter: number }): Promise<void> => {
-    if (places[parameter]?.tableRoot !== null) {
-      const key = `${step}/${parameter}`, left = (rootsLeft.get(key) ?? 2) - 1;
-      rootsLeft.set(key, left);
-      if (left > 0) return;
-      rootsLeft.delete(key);
-    }
-    if (sparse.length > 0) await check(step, parameter);
-    if (layout.clipNorm === null) return update(step, parameter, 1);
-    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.squares', step, parameter })));
-    const left = (squaresLeft.get(step) ?? parameters) - 1;
-    squaresLeft.set(step, left);
-    if (left > 0) return;
-    squaresLeft.delete(step);
+    if (places[parameter]?.tableRoot !== null && !isLastOf(rootsLeft, `${step}/${parameter}`, 2)) return;
+    const group = groups.of[parameter] as number, together = groups.parameters[group] as readonly number[];
+    if (!isLastOf(groupLeft, `${step}/${group}`, together.length)) return;
+    if (layout.clipNorm === null) return update(step, group, 1);
+    await visits.during(() => keys.verdict(step, group), 1, async () => {
+      await Promise.all(together.map((parameter) => check(step, parameter)));
+      await Promise.all(together.flatMap((parameter) => ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.squares', step, parameter }))));
+    });
+    if (!isLastOf(squaresLeft, step, groups.parameters.length)) return;
     const { norm, clip } = clipOf(layout, layout.clipNorm);
     o.onNorm(step, norm);
-    await Promise.all(model.parameters.map(({ index }) => update(step, index, clip)));
+    await Promise.all(groups.parameters.map((_, number) => update(step, number, clip)));
   };
 
   const down$ = wayDown(streamOrder(layout.program, o.microBatches.length, o.first, end), {
-    layout, microBatches: o.microBatches, ports, ledger, versions,
+    layout, microBatches: o.microBatches, ports, ledger, versions, visits,
     weightSlots: credits.weights, gradientSlots: credits.gradients, ahead: credits.ahead,
     factor: o.factor, evaluation: null, onLoss: o.onLoss,
     onGradient: (block) => up.blocks.next(block),

@@ -15,10 +15,12 @@ import type { MicroBatch } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
 import { sparseGradientOf } from '../masks.js';
 import { attentionIsShared } from '../samples.js';
+import { keys } from '../wants.js';
 import type { StreamItem } from './order.js';
 import { pick, unitOf, type Ledger, type Ports } from './ports.js';
 import type { Slots } from './slots.js';
 import type { Versions } from './versions.js';
+import type { Visits } from './visits.js';
 import type { GradientBlock } from './up.js';
 
 /** Items that are prepared ahead of the one being told. */
@@ -30,6 +32,7 @@ export interface WayDownOptions {
   readonly ports: Ports;
   readonly ledger: Ledger;
   readonly versions: Versions;
+  readonly visits: Visits;
   readonly weightSlots: Slots;
   readonly gradientSlots: Slots;
   readonly ahead: Credits;
@@ -61,7 +64,7 @@ const leavesNodes: ReadonlySet<StreamItem['op']> = new Set(['gradient', 'headDel
 const packOf = (op: StreamItem['op']): number => (op === 'delta' ? 1 : op === 'headDelta' ? 2 : op === 'gradient' ? 3 : 0);
 
 export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observable<void> => {
-  const { layout, ports, ledger, versions, weightSlots, gradientSlots } = o;
+  const { layout, ports, ledger, versions, visits, weightSlots, gradientSlots } = o;
   const { program } = layout;
   const bandsIn = o.microBatches.map((microBatch) =>
     layout.arena.bands.filter((band) => Math.min(band.slabs, (microBatch.wafers[band.wafer]?.count ?? 0) - band.firstSlab) > 0));
@@ -93,7 +96,9 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     await versions.at(plan.weight, item.step);
     if (plan.bias !== null) await versions.at(plan.bias, item.step);
     const unit = pick(ports.units, unitOf(number, item.block, ports.units.length));
-    const sent = await ledger.ask(unit, { type: 'memoryx.send', step: item.step, pass: packOf(item.op), streamed: number, block: item.block, slot, gradientSlot: item.op === 'gradient' ? gradientSlot : -1 });
+    const { step, microBatch, pass } = item, blocks = (item.op === 'delta' ? plan.deltaBlocks : plan.forwardBlocks).length;
+    const sent = await visits.during(() => keys.read(step, microBatch, pass), blocks, () =>
+      ledger.ask(unit, { type: 'memoryx.send', step, pass: packOf(item.op), streamed: number, block: item.block, slot, gradientSlot: item.op === 'gradient' ? gradientSlot : -1 }));
     assert(sent.type === 'memoryx.sent', 'a unit says how many bytes it sent');
     return sent.bytes;
   };
@@ -104,10 +109,11 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     const tables = layout.memoryX.embeddings;
     for (const { parameter } of tables) await versions.at(parameter, step);
     const factor = o.factor(step), batch = o.evaluation === null ? step : o.evaluation(step);
-    await Promise.all((bandsIn[microBatch] ?? []).map(async (band) => {
+    const deal = (): Promise<unknown> => Promise.all((bandsIn[microBatch] ?? []).map(async (band) => {
       await ledger.ask(pick(ports.inputs, band.id), { type: 'input.deal', step, batch, microBatch, factor, evaluate: o.evaluation === null ? 0 : 1 });
       if (tables.length > 0) await ledger.ask(pick(ports.units, band.thread), { type: 'memoryx.gather', step, microBatch, band: band.id });
     }));
+    await (tables.length === 0 ? deal() : visits.during(() => keys.read(step, microBatch, item.pass), 1, deal));
   };
 
   const prepare = async (item: StreamItem, index: number): Promise<Ready> => {
@@ -131,7 +137,8 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     if (slot >= 0) weightSlots.release(slot);
     if (gradientSlot >= 0) o.onGradient({ step, microBatch, lastMicroBatch, streamed: streamedOf(item).number, block: item.block, slot: gradientSlot });
     if (item.op !== 'scatter') return;
-    await ledger.ask(pick(ports.units, 0), { type: 'memoryx.scatter', microBatch });
+    const scatter = (): Promise<unknown> => ledger.ask(pick(ports.units, 0), { type: 'memoryx.scatter', microBatch });
+    await (lastMicroBatch ? visits.during(() => keys.scatter(step), 1, scatter) : scatter());
     if (lastMicroBatch) o.onScattered(step);
   };
   const isLastBlock = (item: StreamItem): boolean => {

@@ -13,6 +13,7 @@ import { wayDown } from './down.js';
 import { streamOrder } from './order.js';
 import type { Ledger, Ports } from './ports.js';
 import { Versions } from './versions.js';
+import type { Visits } from './visits.js';
 
 export interface EvaluationOptions {
   readonly layout: ClusterLayout;
@@ -20,6 +21,7 @@ export interface EvaluationOptions {
   readonly ports: Ports;
   readonly ledger: Ledger;
   readonly credits: StreamCredits;
+  readonly visits: Visits;
   /** Steps that are acknowledged: whose weights are read. */
   readonly step: number;
   readonly batches: number;
@@ -37,7 +39,7 @@ export const evaluate = (o: EvaluationOptions): Observable<unknown> => {
   };
   return wayDown(source(), {
     layout, microBatches: o.microBatches, ports, ledger,
-    versions: new Versions(layout.program.model.parameters.length, Number.MAX_SAFE_INTEGER),
+    versions: new Versions(layout.program.model.parameters.length, Number.MAX_SAFE_INTEGER), visits: o.visits,
     weightSlots: credits.weights, gradientSlots: credits.gradients, ahead: credits.ahead,
     factor: (at) => o.factor(batchOf(at)), evaluation: batchOf,
     onLoss: (at) => o.onLoss(batchOf(at)), onGradient: () => {}, onScattered: () => {},

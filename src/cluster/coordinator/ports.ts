@@ -5,12 +5,20 @@
  */
 import type { FlatMessage } from '../../actor/protocol-codec.js';
 import type { Ref } from '../../actor/system.js';
+import type { FlashCommand, FlashReply } from '../flash/protocol.js';
 import type { InputCommand, InputReply } from '../input/protocol.js';
 import type { MemoryXCommand, MemoryXReply } from '../memoryx/protocol.js';
 import type { SwarmXCommand, SwarmXReply } from '../swarmx/protocol.js';
 import type { TileCommand, TileReply } from '../tile/protocol.js';
 import type { WaferCommand, WaferReply } from '../wafer/protocol.js';
 import { assert } from '../../util/errors.js';
+
+/** A lane of flash: its number among those of its shard, and whether any run of a piece is its own. */
+export interface FlashLane {
+  readonly ref: Ref<FlashCommand, FlashReply>;
+  readonly lane: number;
+  readonly has: (piece: number) => boolean;
+}
 
 /** Refs by number; inputs by the band's id. */
 export interface Ports {
@@ -21,6 +29,8 @@ export interface Ports {
   readonly wafers: readonly { readonly wafers: readonly number[]; readonly ref: Ref<WaferCommand, WaferReply> }[];
   readonly nodes: readonly Ref<SwarmXCommand, SwarmXReply>[];
   readonly units: readonly Ref<MemoryXCommand, MemoryXReply>[];
+  /** Lanes of flash; none where all of MemoryX is in DRAM. */
+  readonly lanes: readonly FlashLane[];
 }
 
 /** The ref with that number. */

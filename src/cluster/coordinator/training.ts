@@ -7,7 +7,7 @@
  * Redone work is counted apart. Not here: the streams (attempt.ts), threads (actor/).
  */
 import { expF32 } from '../../kernels/functions.js';
-import { lastValueFrom, Observable, Subject } from 'rxjs';
+import { from, lastValueFrom, merge, Observable, Subject } from 'rxjs';
 import { Credits } from '../../stream/credit.js';
 import { floats } from '../../tensor/shared-memory.js';
 import { actions, at, readCounts, stepCounters, type Counts } from '../../trace/counts.js';
@@ -17,12 +17,16 @@ import { dealBatch, slabsOfSample } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
 import { sparsityOf } from '../masks.js';
 import type { TreeNodePlan } from '../swarmx/protocol.js';
+import type { Segment } from '../wants.js';
 import { attempt, type StreamCredits } from './attempt.js';
 import { lookahead } from './down.js';
 import { evaluate } from './evaluate.js';
 import { lossOf } from './loss.js';
 import { Ledger, type Ports } from './ports.js';
+import type { Archiving } from './archiving.js';
+import type { Residence } from './residence.js';
 import { Slots } from './slots.js';
+import { visitsOf } from './visits.js';
 
 /** What a run says of each step. */
 export interface StepReport {
@@ -69,7 +73,20 @@ export interface TrainingOptions {
   readonly ports: Ports;
   readonly weightSlots: number;
   readonly gradientSlots: number;
+  /** Steps that are done already. */
+  readonly first: number;
+  /** Steps in all. */
   readonly steps: number;
+  /** Where MemoryX has two tiers: who is in DRAM, and what flash is asked. */
+  readonly tiers: { readonly residence: Residence; readonly ledger: Ledger } | null;
+  /** Makes what takes checkpoints, where they are asked for. */
+  readonly archive: ((onFailure: (error: Error) => void) => Archiving) | null;
+  /** Evaluations before the first step of this run. */
+  readonly evaluations: readonly EvaluationReport[];
+  /** Called with each version before it is made durable: what it says of itself is read from then on. */
+  readonly onVersion: (version: number, evaluations: readonly EvaluationReport[]) => void;
+  /** What a version says of itself. */
+  readonly stateOf: (version: number) => string;
   readonly factor: (step: number) => number;
   readonly evaluation: EvaluationPlan | null;
   readonly learningRate: (step: number) => number;
@@ -102,7 +119,8 @@ const settleTurnsMax = 10_000;
 
 /** @throws NonFiniteLoss, ActorFailed when a fault will not go away, or the signal's reason */
 export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
-  const { layout, ports } = o;
+  const { layout, ports } = o, residence = o.tiers?.residence ?? null;
+  const underWay = new Map<string, () => Promise<unknown>>();
   const microBatches = dealBatch(layout.batch);
   const slabs = microBatches.reduce((sum, microBatch) => sum + microBatch.count, 0);
   const losses: number[] = [];
@@ -119,7 +137,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
   const totals = new Map<string, { out: number; back: number; highWater: number }>();
   const sparseSoFar = sparsityOf(layout);
   let masksKept = 0;
-  let acknowledged = 0, faults = 0, tries = 0, clock = nowMs();
+  let acknowledged = o.first, faults = 0, tries = 0, clock = nowMs();
 
   /** After a fault: new threads, and MemoryX forgets the gradients of the step. A thread may die again while this goes on. */
   const recover = async (fault: ActorFailed): Promise<void> => {
@@ -129,6 +147,9 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     try {
       await o.revive();
       await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.restart' })));
+      for (const finish of underWay.values()) await finish();
+      residence?.restart(new Set(underWay.keys()));
+      underWay.clear();
     } catch (error) {
       await ledger.quiet();
       if (!(error instanceof ActorFailed) || o.signal.aborted) throw error;
@@ -136,11 +157,14 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     }
   };
 
-  const evaluations: EvaluationReport[] = [];
+  const evaluations: EvaluationReport[] = [...o.evaluations];
   const together = slabsOfSample(layout.batch);
   const lossNow = (factor: number): number => lossOf(floats(layout.arenaMemory, layout.arena.lossLeaves, slabs), factor, together);
   /** Steps to go at most; an evaluation may lower it. */
-  let steps = o.steps, isEvaluationDue = false;
+  const { every = Infinity } = o.evaluation ?? {};
+  let steps = o.steps, isEvaluationDue = o.first > 0 && isJudgedAt(o.first, every, o.steps) && evaluations.every(({ step }) => step !== o.first), isArchiveDue = false, isRedone = false;
+  let fatal = new Subject<never>();
+  const archive = o.archive?.((error) => fatal.error(error)) ?? null;
   const evaluationEnded = (losses: readonly number[]): void => {
     const plan = o.evaluation;
     if (plan === null) return;
@@ -153,7 +177,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     if (plan.patience !== null && evaluations.length - 1 - best >= plan.patience) steps = acknowledged;
   };
 
-  while (acknowledged < steps || isEvaluationDue) {
+  while (acknowledged < steps || isEvaluationDue || isArchiveDue) {
     const ledger = new Ledger();
     const credits: StreamCredits = {
       ahead: new Credits('prepared items', lookahead),
@@ -162,28 +186,42 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     };
     const pending = new Map<number, number>(), norms = new Map<number, number>(), masks = new Map<number, number>();
     const evaluationLosses: number[] = [];
-    const fatal = new Subject<never>();
-    const every = o.evaluation?.every ?? Infinity;
+    fatal = new Subject<never>();
     const end = Math.min(steps, every === Infinity ? steps : (Math.floor(acknowledged / every) + 1) * every);
     const evaluation: EvaluationPlan | null = isEvaluationDue ? o.evaluation : null;
-    const run$ = evaluation !== null ? evaluate({
-      layout, microBatches, ports, ledger, credits, step: acknowledged, batches: evaluation.batches, factor: evaluation.factor,
+    const visits = visitsOf(residence);
+    const isArchiving: boolean = evaluation === null && isArchiveDue;
+    const segments: readonly Segment[] = isArchiving ? [{ kind: 'archive', step: acknowledged }] : evaluation === null ? stepsFrom(acknowledged, end, archive) : batchesAfter(acknowledged, evaluation.batches);
+    residence?.begin(segments);
+    if (isRedone && !isArchiving) archive?.go(ledger, visits);
+    isRedone = false;
+    const archiveNow = async (): Promise<void> => {
+      if (archive?.last !== acknowledged) await archive?.start(acknowledged, o.stateOf(acknowledged), ledger, visits);
+      else archive.go(ledger, visits);
+      await archive?.whole();
+    };
+    const run$ = isArchiving ? from(archiveNow()) : evaluation !== null ? evaluate({
+      layout, microBatches, ports, ledger, credits, visits, step: acknowledged, batches: evaluation.batches, factor: evaluation.factor,
       onLoss: (batch) => (evaluationLosses[batch] = lossNow(evaluation.factor(batch))),
     }) : attempt({
-      layout, tree: o.tree, microBatches, ports, ledger, credits, first: acknowledged, end, factor: o.factor,
+      layout, tree: o.tree, microBatches, ports, ledger, credits, visits, underWay, first: acknowledged,
+      archived: (step, group) => archive?.before(step, group) ?? Promise.resolve(),
+      commit: async (version) => {
+        const loss = pending.get(version - 1) ?? Number.NaN;
+        if (!Number.isFinite(loss)) throw new NonFiniteLoss({ what: `the loss of step ${version - 1}`, value: String(loss), hint: 'lower the learning rate or check the data' });
+        o.onVersion(version, evaluations);
+        await residence?.commit(version);
+      }, end, factor: o.factor,
       onLoss: (step) => pending.set(step, lossNow(o.factor(step))),
       onNorm: (step, norm) => norms.set(step, norm),
       onMasks: (step, changed) => masks.set(step, changed),
       onAcknowledged: (step) => {
         const loss = pending.get(step) ?? Number.NaN;
         pending.delete(step);
-        if (!Number.isFinite(loss)) {
-          fatal.error(new NonFiniteLoss({ what: `the loss of step ${step}`, value: String(loss), hint: 'lower the learning rate or check the data' }));
-          return;
-        }
         losses.push(loss);
         acknowledged = step + 1;
         tries = 0;
+        if (archive?.isDue(acknowledged) === true && acknowledged < end) archive.start(acknowledged, o.stateOf(acknowledged), ledger, visits).catch((error: unknown) => fatal.error(error));
         settle(step, counts, 'move');
         const now = nowMs();
         const norm = norms.get(step), factor = o.factor(step);
@@ -201,16 +239,19 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       },
     });
     try {
-      await lastValueFrom(stoppable(run$, fatal, o.signal), { defaultValue: undefined });
+      await lastValueFrom(stoppable(run$, residence === null ? fatal : merge(fatal, from(residence.failure)), o.signal), { defaultValue: undefined });
       await ledger.quiet();
       if (evaluation !== null) evaluationEnded(evaluationLosses);
-      isEvaluationDue = evaluation === null && o.evaluation !== null;
+      isArchiveDue = !isArchiving && archive !== null && archive.last < acknowledged && (archive.isDue(acknowledged) || acknowledged === steps);
+      isEvaluationDue = evaluation === null && o.evaluation !== null && !isArchiving;
     } catch (error) {
       const closed = error instanceof Error ? error : new Error(String(error));
       credits.ahead.close(closed);
       credits.weights.credits.close(closed);
       credits.gradients.credits.close(closed);
+      residence?.halt(closed);
       await ledger.quiet();
+      await o.tiers?.ledger.quiet();
       credits.weights.close(closed);
       credits.gradients.close(closed);
       // What was being prepared has been refused by now and gives its credits back in the coming turns of the event loop.
@@ -220,6 +261,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       }
       if (!(error instanceof ActorFailed) || o.signal.aborted) throw error;
       await recover(error);
+      isRedone = true;
       settle(acknowledged, redone, 'stay');
       settle(acknowledged + 1, redone, 'stay');
     }
@@ -230,6 +272,12 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
   }
   return { losses, steps: acknowledged, evaluations, faults, masksKept, counts, redone: readCounts(redone), evaluated: readCounts(evaluated), credits: Object.fromEntries(totals) };
 };
+
+const stepsFrom = (first: number, end: number, archive: Archiving | null): Segment[] => Array.from({ length: end - first }, (_, i) => ({ kind: 'train', step: first + i, archive: archive?.isComing(first + i) ?? false }));
+/** Whether an evaluation follows so many steps. */
+const isJudgedAt = (step: number, every: number, steps: number): boolean => step % every === 0 || step === steps;
+/** Evaluation batches stand at places of the parity of the weights they read. */
+const batchesAfter = (step: number, batches: number): Segment[] => Array.from({ length: batches }, (_, batch) => ({ kind: 'evaluate', step: step + 2 * batch }));
 
 /** `source`, ended by an error of `fatal` or by the signal. */
 const stoppable = (source: Observable<unknown>, fatal: Observable<never>, signal: AbortSignal): Observable<unknown> =>

@@ -10,8 +10,10 @@ import type { Program } from '../../compiler/program.js';
 import type { MicroBatch } from '../deal.js';
 import type { ClusterLayout } from '../layout.js';
 import type { TreeNodePlan } from '../swarmx/protocol.js';
+import { keys } from '../wants.js';
 import { pick, unitOf, type Ledger, type Ports } from './ports.js';
 import type { Slots } from './slots.js';
+import type { Visits } from './visits.js';
 
 /** A gradient block whose nodes stand in a slot of every band. */
 export interface GradientBlock {
@@ -30,7 +32,7 @@ export interface WayUp {
   readonly whole$: Observable<{ readonly step: number; readonly parameter: number }>;
 }
 
-export const wayUp = (layout: ClusterLayout, tree: readonly TreeNodePlan[], microBatches: readonly MicroBatch[], ports: Ports, ledger: Ledger, slots: Slots): WayUp => {
+export const wayUp = (layout: ClusterLayout, tree: readonly TreeNodePlan[], microBatches: readonly MicroBatch[], ports: Ports, ledger: Ledger, slots: Slots, visits: Visits): WayUp => {
   const program: Program = layout.program;
   const blocks = new Subject<GradientBlock>();
   /** The last collect of each block: nodes of one block are collected in order. */
@@ -50,7 +52,8 @@ export const wayUp = (layout: ClusterLayout, tree: readonly TreeNodePlan[], micr
     for (const tier of busyTiers[microBatch] ?? []) await Promise.all(tier.map((node) => ledger.ask(pick(ports.nodes, node), { type: 'swarmx.reduce', ...where })));
     const key = `${streamed}/${block.block}`;
     const unit = pick(ports.units, unitOf(streamed, block.block, ports.units.length));
-    const collected = (tails.get(key) ?? Promise.resolve()).then(() => ledger.ask(unit, { type: 'memoryx.collect', ...where }));
+    const collected = (tails.get(key) ?? Promise.resolve()).then(() =>
+      visits.during(() => keys.collect(step, microBatch, streamed), program.streamed[streamed]?.forwardBlocks.length ?? 0, () => ledger.ask(unit, { type: 'memoryx.collect', ...where })));
     tails.set(key, collected);
     await collected;
     slots.release(slot);

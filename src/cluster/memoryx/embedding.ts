@@ -13,6 +13,7 @@ import { assert } from '../../util/errors.js';
 import { roundUp } from '../../util/units.js';
 import { slabsOfSample, tokensIn, tokensInSlab, type MicroBatch, type SlabRange } from '../deal.js';
 import type { BandPlan, ClusterLayout, EmbeddingPlace } from '../layout.js';
+import { inDram, placeNow } from '../tiers.js';
 import { leafOf } from '../token-tree.js';
 import { rowTree } from './row-tree.js';
 
@@ -47,11 +48,11 @@ export const embeddingSide = (layout: ClusterLayout, places: readonly EmbeddingP
     const ids = words(memoryOf(place), idsAt(place, microBatch, slab), slabTokens), from = (slab % together) * slabTokens;
     for (let t = 0; t < slabTokens; t++) ids[t] = t < tokens ? from + t : 0;
   };
-  const trees = places.map((place) => {
-    const parameter = layout.memoryX.parameters[place.parameter];
-    assert(parameter !== undefined, 'the table has a place');
-    return rowTree(place, parameter.tableRoot ?? (parameter.gradients[0] as number), together, kernelsOf(place.memory));
-  });
+  const rootOf = (parameter: number): number => {
+    const { tableRoot, gradients } = placeNow(layout, parameter);
+    return inDram(tableRoot ?? (gradients[0] as number));
+  };
+  const trees = places.map((place) => rowTree(place, () => rootOf(place.parameter), together, kernelsOf(place.memory)));
 
   return {
     gather(tables, microBatch, band, unit) {

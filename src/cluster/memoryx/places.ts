@@ -8,12 +8,13 @@ import { nodeAlign, panelRowBytes, slabTokens, squareLeafFloats } from '../../ke
 import type { LayerOf, ParameterSpec } from '../../model/graph.js';
 import { momentsOf, type Optimizer } from '../../model/optimizer.js';
 import { MemoryPlan, memoryBytesMax } from '../../tensor/shared-memory.js';
+import { assert } from '../../util/errors.js';
 import { MiB, ceilDiv, roundUp } from '../../util/units.js';
 import type { SparseParameter } from '../../model/sparsity.js';
 import { blockShape } from '../gradient-nodes.js';
 import { dealBatch, type BatchShape } from '../deal.js';
 import { stretchFloats, type EmbeddingPlace, type MemoryXPlan, type ParameterPlace } from '../layout.js';
-import { planSparse, type SparseNeed } from './sparse-places.js';
+import { planSparse } from './sparse-places.js';
 import { stackDepth } from './collect.js';
 
 /** Floats first … first+count−1 of a parameter that unit `unit` of `units` updates; shares start on cache lines. */
@@ -34,62 +35,93 @@ export interface MemoryXNeed {
   readonly plainForms: boolean;
 }
 
-/** @throws DoesNotFit if one parameter with its state is larger than a memory */
-export const planMemoryX = ({ program, optimizer, batch, units, clips, sparse, plainForms }: MemoryXNeed): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
-  const { model } = program;
-  const moments = momentsOf(optimizer);
-  const depth = stackDepth(batch);
-  const stagingBytes = 64 + (sparse.length === 0 ? 4 : 8) * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
-  const undoBytes = 4 * Math.max(1, moments) * stretchFloats;
-  const tied = new Set(model.layers.flatMap((layer) => (layer.kind === 'linear' && layer.tied ? [layer.weight] : [])));
+/** Memories that a parameter's objects are planned on; all the same one where everything has a place for good. */
+export interface ParameterPlans {
+  /** Weights of even and of odd steps: regions at the same addresses if the memories are two. */
+  readonly weights: MemoryPlan;
+  readonly odd: MemoryPlan;
+  readonly moments: MemoryPlan;
+  readonly stored: MemoryPlan;
+  readonly gradient: MemoryPlan;
+}
 
-  const memories: MemoryPlan[] = [];
-  const parameters: ParameterPlace[] = [];
-  const embeddings: EmbeddingPlace[] = [];
-  const unitRooms: { readonly staging: number; readonly undo: number; readonly stretch: number }[][] = [];
+/** Tables whose weight is also that of the last layer. */
+const tiedTables = ({ model }: Program): ReadonlySet<number> => new Set(model.layers.flatMap((layer) => (layer.kind === 'linear' && layer.tied ? [layer.weight] : [])));
+
+/** Plans what MemoryX keeps of one parameter. */
+export const planParameter = (need: MemoryXNeed, parameter: ParameterSpec, plans: ParameterPlans): Omit<ParameterPlace, 'memory' | 'squares'> => {
+  const { program, sparse, clips, plainForms } = need;
+  const moments = momentsOf(need.optimizer), depth = stackDepth(need.batch);
+  const number = sparse.findIndex((plan) => plan.parameter === parameter.index), masked = sparse[number];
+  if (masked !== undefined) {
+    const { gradients, sparse: place } = planSparse({ program, plan: masked, number, moments, depth, clips, plainForms }, plans.stored, plans.gradient);
+    return { weights: [0, 0], moments: [], gradients, tableRoot: null, sparse: place };
+  }
+  const isTied = tiedTables(program).has(parameter.index);
+  const waiting = parameter.role === 'table' && !isTied ? 1 : depth;
+  const reserve = (memory: MemoryPlan, n: number): number[] => Array.from({ length: n }, () => memory.reserve(roundUp(parameter.size * 4, 64)));
+  const weights: readonly [number, number] = [reserve(plans.weights, 1)[0] as number, reserve(plans.odd, 1)[0] as number];
+  return { weights, moments: reserve(plans.moments, moments), gradients: reserve(plans.gradient, waiting), tableRoot: isTied ? (reserve(plans.gradient, 1)[0] as number) : null, sparse: null };
+};
+
+export interface UnitRooms {
+  readonly staging: number;
+  readonly undo: number;
+  readonly stretch: number;
+}
+
+/** Each unit's own regions in a memory. */
+export const roomsOf = ({ program, batch, optimizer, units, sparse }: MemoryXNeed, memory: MemoryPlan): UnitRooms[] => {
+  const stagingBytes = 64 + (sparse.length === 0 ? 4 : 8) * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
+  const undoBytes = 4 * Math.max(1, momentsOf(optimizer)) * stretchFloats;
+  return Array.from({ length: units }, () => ({ staging: memory.reserve(stagingBytes), undo: memory.reserve(undoBytes), stretch: memory.reserve(stretchFloats * 4) }));
+};
+
+/** What stands beside the parameters for good: leaves of the norm, and what gathered tables need. */
+export const planBeside = ({ program, batch, units, clips }: MemoryXNeed, memories: readonly MemoryPlan[], memoryOf: (parameter: number) => number): { readonly squares: readonly number[]; readonly embeddings: readonly EmbeddingPlace[] } => {
+  const { model } = program, embeddings: EmbeddingPlace[] = [];
+  const squares = model.parameters.map((parameter) => {
+    const number = memoryOf(parameter.index), memory = memories[number], layer = model.layers[parameter.layer];
+    assert(memory !== undefined, `memory ${number} is planned`);
+    if (layer?.kind === 'embedding') embeddings.push(planEmbedding(memory, number, layer, parameter, batch, units));
+    return clips ? memory.reserve(ceilDiv(parameter.size, squareLeafFloats) * 4) : 0;
+  });
+  return { squares, embeddings };
+};
+
+/** Everything in DRAM, each in a place of its own. @throws DoesNotFit if one parameter with its state is larger than a memory */
+export const planMemoryX = (need: MemoryXNeed): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
+  const memories: MemoryPlan[] = [], unitRooms: UnitRooms[][] = [];
   let stateBytes = 0;
-  for (const parameter of model.parameters) {
-    const number = sparse.findIndex((plan) => plan.parameter === parameter.index), masked = sparse[number];
-    const need: SparseNeed | null = masked === undefined ? null : { program, plan: masked, number, moments, depth, clips, plainForms };
-    const waiting = parameter.role === 'table' && !tied.has(parameter.index) ? 1 : depth;
-    const copies = 2 + moments + waiting + (tied.has(parameter.index) ? 1 : 0);
-    const bytes = roundUp(parameter.size * 4, 64);
-    // A sparse weight's place is planned on a memory of its own first, to know how large it is.
-    const needBytes = need === null ? copies * bytes : planSparse(need, new MemoryPlan('a sparse weight')).bytes;
+  const parameters = need.program.model.parameters.map((parameter): Omit<ParameterPlace, 'squares'> => {
+    // A parameter's place is planned on a memory of its own first, to know how large it is.
+    const alone = new MemoryPlan('a parameter', 0);
+    planParameter(need, parameter, onOne(alone));
+    const needBytes = alone.bytes;
     let memory = memories[memories.length - 1];
     if (memory === undefined || memory.bytes + needBytes > memoryBytesMax - spareBytes) {
-      const fresh = new MemoryPlan(`MemoryX ${memories.length}`);
-      memories.push(fresh);
-      unitRooms.push(Array.from({ length: units }, () => ({ staging: fresh.reserve(stagingBytes), undo: fresh.reserve(undoBytes), stretch: fresh.reserve(stretchFloats * 4) })));
-      memory = fresh;
+      memory = new MemoryPlan(`MemoryX ${memories.length}`);
+      memories.push(memory);
+      unitRooms.push(roomsOf(need, memory));
     }
-    const squares = clips ? memory.reserve(ceilDiv(parameter.size, squareLeafFloats) * 4) : 0;
     stateBytes += needBytes;
-    if (need !== null) {
-      const { gradients, sparse: place } = planSparse(need, memory);
-      parameters.push({ memory: memories.length - 1, weights: [0, 0], moments: [], gradients, tableRoot: null, squares, sparse: place });
-      continue;
-    }
-    const reserve = (n: number): number[] => Array.from({ length: n }, () => (memory as MemoryPlan).reserve(bytes));
-    const [first, second] = reserve(2) as [number, number];
-    parameters.push({
-      memory: memories.length - 1, weights: [first, second], moments: reserve(moments), gradients: reserve(waiting),
-      tableRoot: tied.has(parameter.index) ? (reserve(1)[0] as number) : null,
-      squares, sparse: null,
-    });
-    const layer = model.layers[parameter.layer];
-    if (layer?.kind === 'embedding') embeddings.push(planEmbedding(memory, memories.length - 1, layer, parameter, batch, units));
-  }
+    return { ...planParameter(need, parameter, onOne(memory)), memory: memories.length - 1 };
+  });
+  const { squares, embeddings } = planBeside(need, memories, (parameter) => (parameters[parameter] as ParameterPlace).memory);
   const plan: MemoryXPlan = {
     memoryBytes: memories.map((memory) => memory.bytes),
-    parameters,
-    units: Array.from({ length: units }, (_, u) => ({
-      staging: unitRooms.map((rooms) => rooms[u]?.staging ?? 0), undo: unitRooms.map((rooms) => rooms[u]?.undo ?? 0), stretch: unitRooms.map((rooms) => rooms[u]?.stretch ?? 0),
-    })),
+    parameters: parameters.map((place, p) => ({ ...place, squares: squares[p] as number })),
+    units: unitsOf(unitRooms),
     embeddings,
   };
   return { plan, create: () => memories.map((memory) => memory.create()), stateBytes };
 };
+
+const onOne = (memory: MemoryPlan): ParameterPlans => ({ weights: memory, odd: memory, moments: memory, stored: memory, gradient: memory });
+
+/** Units' own regions, unit by unit, from those of each memory. */
+export const unitsOf = (rooms: readonly UnitRooms[][]): MemoryXPlan['units'] =>
+  (rooms[0] ?? []).map((_, u) => ({ staging: rooms.map((all) => all[u]?.staging ?? 0), undo: rooms.map((all) => all[u]?.undo ?? 0), stretch: rooms.map((all) => all[u]?.stretch ?? 0) }));
 
 /** Room that a memory keeps for what stands beside its parameters. */
 const spareBytes = 64 * MiB;

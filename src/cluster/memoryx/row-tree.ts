@@ -15,8 +15,8 @@ export interface RowNode {
   readonly rows: Map<number, number>;
 }
 
-/** `root`: address of the dense gradient. */
-export const rowTree = (place: EmbeddingPlace, root: number, slabsPerSample: number, kernels: Kernels) => {
+/** `rootNow`: address of the dense gradient. */
+export const rowTree = (place: EmbeddingPlace, rootNow: () => number, slabsPerSample: number, kernels: Kernels) => {
   const { dim, vocabulary } = place;
   const rowBytes = dim * 4;
   const at = (row: number): number => place.rows + row * rowBytes;
@@ -74,6 +74,7 @@ export const rowTree = (place: EmbeddingPlace, root: number, slabsPerSample: num
     /** The batch is complete: the root becomes the table's dense gradient. */
     finish(): void {
       while (stack.length > 1) mergeTop();
+      const root = rootNow();
       kernels.clear(root, vocabulary * rowBytes);
       for (const [id, row] of stack[0]?.rows ?? []) kernels.copy(root + id * rowBytes, at(row), rowBytes);
       clear();

@@ -26,12 +26,13 @@ export interface SparseNeed {
 /** Values are read four at a time, also behind the last. */
 const paddedBytes = (values: number): number => roundUp(values, 16) * 4;
 
-export const planSparse = ({ program, plan, number, moments, depth, clips, plainForms }: SparseNeed, memory: MemoryPlan): { readonly gradients: readonly number[]; readonly sparse: SparsePlace; readonly bytes: number } => {
+/** `collected`: the memory of its gradients, where that is another one. */
+export const planSparse = ({ program, plan, number, moments, depth, clips, plainForms }: SparseNeed, memory: MemoryPlan, collected: MemoryPlan = memory): { readonly gradients: readonly number[]; readonly sparse: SparsePlace; readonly bytes: number } => {
   const before = memory.bytes;
   const { inputs, outputs, storedMax } = plan, layer = layerOf(program, plan.parameter);
   const fourRow = plan.pattern === 'blocks' && !plainForms;
   const sizes = structureSizes(inputs, outputs, fourRow ? 'blocks' : 'unstructured', layer.forwardBlocks, layer.deltaBlocks, storedMax);
-  const values = (count: number): number[] => Array.from({ length: count }, () => memory.reserve(paddedBytes(storedMax)));
+  const values = (count: number, to = memory): number[] => Array.from({ length: count }, () => to.reserve(paddedBytes(storedMax)));
   const form = (indices: number, starts: number, blocks: number): FormPlace => ({
     indices: memory.reserve(indices * 2), starts: memory.reserve(starts * 4), firstOf: memory.reserve((blocks + 1) * 4), startsOf: memory.reserve((blocks + 1) * 4),
   });
@@ -44,7 +45,7 @@ export const planSparse = ({ program, plan, number, moments, depth, clips, plain
     byIndex: clips ? memory.reserve(storedMax * 4) : 0,
   });
   const masks = plan.updates.length === 0 ? [mask()] : [mask(), mask()];
-  const gradients = values(depth);
-  const dense = plan.algorithm === 'rigl' && plan.updates.length > 0 ? Array.from({ length: depth }, () => memory.reserve(paddedBytes(inputs * outputs))) : [];
+  const gradients = values(depth, collected);
+  const dense = plan.algorithm === 'rigl' && plan.updates.length > 0 ? Array.from({ length: depth }, () => collected.reserve(paddedBytes(inputs * outputs))) : [];
   return { gradients, sparse: { plan, number, fourRow, masks, dense }, bytes: memory.bytes - before };
 };

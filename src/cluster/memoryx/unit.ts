@@ -17,10 +17,11 @@ import { count, counters } from '../../trace/counts.js';
 import { assert } from '../../util/errors.js';
 import { dealBatch, slabsOfSample } from '../deal.js';
 import { nodeAddress, quadFill, shapeInSlot, storedShape, type GradientPart } from '../gradient-nodes.js';
-import { stretchFloats, type ClusterLayout, type ParameterPlace } from '../layout.js';
+import { journalWords, stretchFloats, type ClusterLayout, type ParameterPlace } from '../layout.js';
 import { updateMask } from '../mask-store.js';
 import { MaskTable, sparseGradientOf, wantsDenseGradient, type MaskInUse } from '../masks.js';
 import { denseAbove } from '../sparse-block.js';
+import { inDram, placeNow } from '../tiers.js';
 import { arrivals, NodeStack, type StackValues } from './collect.js';
 import { embeddingSide } from './embedding.js';
 import { unitShare } from './places.js';
@@ -28,7 +29,7 @@ import type { MemoryXCommand, MemoryXReply } from './protocol.js';
 import { scalarsAt, type Scalars } from './scalars.js';
 import { sendSparse } from './sparse-send.js';
 import { sparseSquares } from './sparse-squares.js';
-import { gradientStretch, journalWords, updateShare, type UpdatePlace } from './update.js';
+import { gradientStretch, updateShare, type UpdatePlace } from './update.js';
 
 export interface MemoryXProps {
   readonly layout: ClusterLayout;
@@ -53,12 +54,12 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
   const scalars = new Map<Optimizer, { readonly step: number; readonly values: Scalars }>();
 
   const at = (parameter: number): { readonly place: ParameterPlace; readonly kernels: Kernels; readonly memory: WebAssembly.Memory; readonly staging: number } => {
-    const place = memoryX.parameters[parameter];
-    const memory = place && layout.memoryXMemories[place.memory], k = place && kernels[place.memory], staging = place && own.staging[place.memory];
-    assert(place !== undefined && memory !== undefined && k !== undefined && staging !== undefined, `parameter ${parameter} has a place`);
+    const place = placeNow(layout, parameter);
+    const memory = layout.memoryXMemories[place.memory], k = kernels[place.memory], staging = own.staging[place.memory];
+    assert(memory !== undefined && k !== undefined && staging !== undefined, `parameter ${parameter} has a place`);
     return { place, kernels: k, memory, staging };
   };
-  const weightsOf = (parameter: number, step: number): number => at(parameter).place.weights[step % 2 === 0 ? 0 : 1];
+  const weightsOf = (parameter: number, step: number): number => inDram(at(parameter).place.weights[step % 2 === 0 ? 0 : 1]);
   const masks = new MaskTable(layout.masks), limits = denseAbove(layout.kernels);
   const fill = microBatches[0] === undefined ? 1 : quadFill(arena.bands, microBatches[0], slabsOfSample(layout.batch));
   /** A parameter as its optimizer sees it in a step, and how many values that are: of a sparse one, those that are stored. */
@@ -124,7 +125,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
   const collect = (message: Extract<MemoryXCommand, { type: 'memoryx.collect' }>): void => {
     const plan = program.streamed[message.streamed], nodes = incoming[message.microBatch];
     assert(plan !== undefined && nodes !== undefined, 'the block and the micro-batch are in the program');
-    const sparse = sparseGradientOf(layout, plan, message.step), inSlot = shapeInSlot(layout, message);
+    const inSlot = shapeInSlot(layout, message), sparse = sparseGradientOf(layout, plan, message.step) === null ? null : at(plan.weight).place.sparse;
     const shape = sparse === null ? inSlot : storedShape(plan, message.block, inSlot.parts[0]?.cols ?? 0, words(at(plan.weight).memory, masks.at(sparse, message.step).place.forward.firstOf, message.block + 1)[message.block]);
     const key = `${message.streamed}/${message.block}`;
     const stack = stacks.get(key) ?? new NodeStack(slabsOfSample(layout.batch));
@@ -136,7 +137,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     const parts = (position: number): { readonly part: GradientPart; readonly home: number; readonly staged: number; readonly to: ReturnType<typeof at> }[] =>
       shape.parts.map((part) => {
         const to = at(part.parameter);
-        return { part, to, home: (buffersOf(to.place)[position] as number) + part.firstValue * 4, staged: weight.staging + part.from * 4 };
+        return { part, to, home: inDram(buffersOf(to.place)[position] as number) + part.firstValue * 4, staged: weight.staging + part.from * 4 };
       });
     const values: StackValues = {
       take(position) {

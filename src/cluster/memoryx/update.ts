@@ -35,9 +35,6 @@ export interface UpdateShare {
   readonly journal: Int32Array;
 }
 
-/** Journal words of one parameter and unit. */
-export const journalWords = 3;
-
 const moveMoments = (share: UpdateShare, from: number, floats: number, back: boolean): void => {
   share.place.moments.forEach((moment, i) => {
     const home = moment + from * 4, saved = share.undo + i * stretchFloats * 4;

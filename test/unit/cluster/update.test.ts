@@ -1,9 +1,9 @@
 /** The journal of an update: cut off after any of its kernel calls and begun again, it ends with the same bits; and it never runs twice. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { stretchFloats } from '../../../src/cluster/layout.js';
+import { journalWords, stretchFloats } from '../../../src/cluster/layout.js';
 import { scalarsAt } from '../../../src/cluster/memoryx/scalars.js';
-import { journalWords, updateShare, type UpdateShare } from '../../../src/cluster/memoryx/update.js';
+import { updateShare, type UpdateShare } from '../../../src/cluster/memoryx/update.js';
 import { createKernels, kernelPlan } from '../../../src/kernels/load.js';
 import type { Kernels } from '../../../src/kernels/types.js';
 import { adam, sgd, type Optimizer } from '../../../src/model/optimizer.js';

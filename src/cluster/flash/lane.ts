@@ -1,0 +1,54 @@
+/**
+ * A lane of a MemoryX unit's flash: moves blocks between the unit's file and rooms in DRAM. A unit has a few lanes on threads of their own, so that one sums a block up while
+ * another waits for the disk.
+ *
+ *   flash.read   file ─▶ room, checked          flash.write   room ─▶ file, checksum kept          flash.commit   all of a version is there: make it the newest
+ *
+ * Not here: what moves when (coordinator/residence.ts), the file (storage/).
+ */
+import type { Behavior } from '../../actor/behavior.js';
+import { realFileSystem } from '../../storage/file-system.js';
+import { Shard, type OpenShard } from '../../storage/shard.js';
+import { bytesOf } from '../../tensor/shared-memory.js';
+import { nowMs } from '../../util/clock.js';
+import { assert } from '../../util/errors.js';
+import { dealBlocks, runsOfLane, type Piece } from '../flash-blocks.js';
+import { pageBytes } from '../layout.js';
+import type { FlashCommand, FlashReply } from './protocol.js';
+
+export interface FlashProps {
+  /** The shard's file, as it is to be opened. */
+  readonly file: OpenShard;
+  readonly pieces: readonly Piece[];
+  readonly shard: number;
+  readonly shards: number;
+  readonly lane: number;
+  readonly memories: readonly WebAssembly.Memory[];
+  /** What a version says of itself, in UTF-8, for the commit under way. */
+  readonly text: SharedArrayBuffer;
+}
+
+export const flashLane = (props: FlashProps): Behavior<FlashCommand, FlashReply> => {
+  const { pieces, shard, lane, memories } = props;
+  const own = dealBlocks(pieces, props.shards).runs.map((runs) => runsOfLane(runs, shard, lane));
+  const file = Shard.open(realFileSystem, props.file);
+  return (ctx) => ({
+    receive(message) {
+      const since = nowMs();
+      let bytes = 0;
+      if (message.type === 'flash.commit') file.commit(message.version, new TextDecoder().decode(new Uint8Array(props.text, 0, message.textBytes).slice()), message.durability === 1 ? 'power' : 'process');
+      else {
+        const memory = memories[message.memory], piece = pieces[message.piece];
+        assert(memory !== undefined && piece !== undefined, 'the piece and its memory exist');
+        for (const run of own[message.piece] ?? []) {
+          const room = bytesOf(memory, message.page * pageBytes + run.offset, run.bytes);
+          if (message.type === 'flash.read') piece.scratch ? file.readScratch(run.at, room) : file.read(message.version, run.at, room);
+          else piece.scratch ? file.writeScratch(run.at, room) : file.write(message.version, run.at, room);
+          bytes += run.bytes;
+        }
+      }
+      ctx.reply({ type: 'flash.done', bytes, seconds: (nowMs() - since) / 1000 });
+    },
+    close: () => file.close(),
+  });
+};

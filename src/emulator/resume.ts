@@ -1,0 +1,80 @@
+/**
+ * Resuming: what a run goes on from, whichever form it was saved in.
+ *
+ *   checkpoint, folder of checkpoints, flash store ─▶ saved state under the same contract ─▶ what the run begins with
+ *
+ * A store that the run itself writes to is gone on with in place. Not here: the contract (contract.ts), the forms (stored-state.ts, formats/checkpoint/).
+ */
+import { resolve } from 'node:path';
+import type { FirstState } from '../cluster/store.js';
+import type { EvaluationReport } from '../cluster/coordinator/training.js';
+import type { Model } from '../model/graph.js';
+import type { NamedMask } from '../model/sparsity.js';
+import { InvalidConfig } from '../util/errors.js';
+import { checkContract, contractOf } from './contract.js';
+import { foldersOf } from './flash.js';
+import type { ClusterOptions, TrainOptions } from './options.js';
+import { openStored, storeFolder, type VersionState } from './stored-state.js';
+
+/** A saved state, read tensor by tensor. */
+export interface SavedState {
+  readonly contract: unknown;
+  readonly step: number;
+  readonly evaluations: readonly EvaluationReport[];
+  weights(name: string, into: Float32Array): void;
+  moment(name: string, number: number, into: Float32Array): void;
+  mask(name: string): Uint8Array | null;
+  close(): void;
+}
+
+export interface Resumed {
+  readonly version: number;
+  readonly evaluations: readonly EvaluationReport[];
+  readonly masks: readonly NamedMask[];
+  /** The run's own store holds the state already. */
+  readonly inPlace: VersionState | null;
+  first(mask: FirstState['mask']): FirstState;
+  close(): void;
+}
+
+const openSaved = (path: string): SavedState & { readonly state: VersionState | null } => {
+  const folder = storeFolder(path);
+  if (folder === null) throw new InvalidConfig({ what: 'nothing to resume from', where: 'resume', value: path, hint: 'give a checkpoint, a folder of checkpoints, or the folder of a flash store' });
+  const stored = openStored(folder);
+  return { ...stored, contract: stored.about.contract, evaluations: stored.state.evaluations };
+};
+
+/** @throws InvalidConfig where there is nothing, or another contract; CorruptFile for what is damaged */
+export const openResumed = (path: string, model: Model, o: TrainOptions, cluster: ClusterOptions): Resumed => {
+  if (o.weights !== undefined || (o.masks?.length ?? 0) > 0) throw new InvalidConfig({ what: 'weights or masks beside resume', where: 'resume', hint: 'leave them out: a resumed run has its own' });
+  const saved = openSaved(path);
+  try {
+    checkContract(saved.contract, contractOf(model, o), path);
+    if (saved.step > o.steps) throw new InvalidConfig({ what: 'steps', value: o.steps, limit: `at least the ${saved.step} that are done`, hint: 'steps count from the beginning of the run' });
+    const masks = model.parameters.flatMap(({ name, shape }): NamedMask[] => {
+      const mask = saved.mask(name);
+      return mask === null ? [] : [{ name, shape, mask }];
+    });
+    const own = foldersOf(cluster.memoryX ?? {})[0], folder = storeFolder(path);
+    const isOwn = own !== undefined && folder !== null && resolve(own) === resolve(folder);
+    return {
+      version: saved.step, evaluations: saved.evaluations, masks, inPlace: isOwn ? saved.state : null,
+      first: (mask) => ({
+        version: saved.step,
+        weights(spec, into) {
+          saved.weights(spec.name, into);
+          return true;
+        },
+        moment(spec, number, into) {
+          saved.moment(spec.name, number, into);
+          return true;
+        },
+        mask,
+      }),
+      close: () => saved.close(),
+    };
+  } catch (error) {
+    saved.close();
+    throw error;
+  }
+};

@@ -1,0 +1,110 @@
+/**
+ * Reads weights, moments and masks out of a flash store, tensor by tensor: when a run is over, or when another one goes on from it.
+ *
+ * Every block is checked before any of it is used. Not here: where tensors lie (flash-about.ts), files (storage/).
+ */
+import { dealBlocks } from '../cluster/flash-blocks.js';
+import { CorruptFile, InvalidConfig } from '../util/errors.js';
+import { isStore, Store, type CommittedStep } from '../storage/store.js';
+import type { StoreAbout, StoredMask, StoredParameter } from './flash-about.js';
+
+/** What a committed version says of itself. */
+export interface VersionState {
+  readonly step: number;
+  readonly evaluations: readonly { readonly step: number; readonly loss: number; readonly perplexity: number; readonly batches: number }[];
+  /** By sparse parameter: which of its masks the version reads, and how many positions that stores. */
+  readonly masks: readonly { readonly buffer: number; readonly stored: number }[];
+}
+
+export interface StoredState {
+  readonly about: StoreAbout;
+  readonly step: number;
+  readonly state: VersionState;
+  weights(name: string, into: Float32Array): void;
+  moment(name: string, number: number, into: Float32Array): void;
+  /** Null where the weight is dense. */
+  mask(name: string): Uint8Array | null;
+  close(): void;
+}
+
+/** The store whose first folder, or whose folder of shards, is given; null: there is none. */
+export const storeFolder = (path: string): string | null => [path, `${path}/shard-0`].find((folder) => isStore(folder)) ?? null;
+
+/** Opens a store at a committed step, the newest unless said. @throws CorruptFile, InvalidConfig */
+export const openStored = (folder: string, step?: number, folders?: readonly string[]): StoredState => {
+  const store = Store.open(folder, folders === undefined ? {} : { folders });
+  try {
+    const committed = store.committed(), found = step === undefined ? committed[0] : committed.find((one) => one.step === step);
+    if (found === undefined) {
+      throw new InvalidConfig({ what: step === undefined ? 'a flash store in which no step was ever committed' : `step ${step} of a flash store`, where: folder, ...(step === undefined ? {} : { limit: committed.map((one) => one.step).join(', ') || 'none' }), hint: 'begin anew, or resume from a checkpoint' });
+    }
+    return reader(store, folder, found);
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+};
+
+/** Whoever has finished first closes. */
+const once = (close: () => void): (() => void) => {
+  let isOpen = true;
+  return () => {
+    if (isOpen) close();
+    isOpen = false;
+  };
+};
+
+const reader = (store: Store, folder: string, committed: CommittedStep): StoredState => {
+  const about = store.manifest.about as StoreAbout, { step } = committed, state = JSON.parse(committed.state) as VersionState;
+  const { runs } = dealBlocks(about.layout.pieces, store.shards.length);
+  /** Bytes first … of a piece; whole blocks are read, for only they can be checked. */
+  const readPiece = (piece: number, first: number, into: Uint8Array): void => {
+    for (const run of runs[piece] ?? []) {
+      const from = Math.max(first, run.offset), to = Math.min(first + into.length, run.offset + run.bytes);
+      if (from >= to) continue;
+      const whole = new Uint8Array(run.bytes);
+      store.shards[run.shard]?.read(step, run.at, whole);
+      into.set(whole.subarray(from - run.offset, to - run.offset), from - first);
+    }
+  };
+  const bytesOf = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const parameter = (name: string): StoredParameter => {
+    const found = about.layout.parameters.find((one) => one.name === name);
+    if (found === undefined) throw new CorruptFile({ what: `a store without the parameter '${name}'`, where: folder, hint: 'resume the run that it was made by' });
+    return found;
+  };
+  const maskOf = ({ sparse }: StoredParameter): { readonly piece: number; readonly mask: StoredMask; readonly positions: Uint32Array } | null => {
+    const use = sparse === null ? undefined : state.masks[sparse.number], mask = sparse?.masks[use?.buffer ?? 0];
+    if (sparse === null || use === undefined || mask === undefined) return null;
+    const positions = new Uint32Array(use.stored);
+    readPiece(sparse.piece, mask.positions, new Uint8Array(positions.buffer));
+    return { piece: sparse.piece, mask, positions };
+  };
+  const spread = (piece: number, at: number, positions: Uint32Array, into: Float32Array): void => {
+    const values = new Float32Array(positions.length);
+    readPiece(piece, at, bytesOf(values));
+    into.fill(0);
+    positions.forEach((position, i) => (into[position] = values[i] as number));
+  };
+  return {
+    about, step, state,
+    weights(name, into) {
+      const stored = parameter(name), masked = maskOf(stored);
+      if (masked !== null) spread(masked.piece, masked.mask.weights[step % 2 === 0 ? 0 : 1], masked.positions, into);
+      else if (stored.weights !== null) readPiece(stored.weights.piece, stored.weights.at, bytesOf(into));
+    },
+    moment(name, number, into) {
+      const stored = parameter(name), masked = maskOf(stored);
+      if (masked !== null) spread(masked.piece, masked.mask.moments[number] as number, masked.positions, into);
+      else if (stored.moments !== null) readPiece(stored.moments.piece, stored.moments.at[number] as number, bytesOf(into));
+    },
+    mask(name) {
+      const stored = parameter(name), masked = maskOf(stored);
+      if (masked === null) return null;
+      const mask = new Uint8Array(stored.shape.reduce((product, n) => product * n, 1));
+      for (const position of masked.positions) mask[position] = 1;
+      return mask;
+    },
+    close: once(() => store.close()),
+  };
+};
