@@ -22,7 +22,7 @@ import { numericsVersion } from '../compiler/program.js';
 import { kernelPlan, twinPlan, type KernelPlan } from '../kernels/load.js';
 import { samplesOf } from '../model/data.js';
 import type { Model } from '../model/graph.js';
-import { valueAt } from '../model/schedule.js';
+import { learningRateOf } from '../model/optimizer.js';
 import { digest } from '../tensor/named.js';
 import { nowMs } from '../util/clock.js';
 import { InvalidConfig } from '../util/errors.js';
@@ -120,7 +120,7 @@ export class Cluster implements AsyncDisposable {
           every: judged.every, batches: judged.batches ?? Math.max(1, Math.floor(samplesOf(model, evaluation) / options.batchSize)), patience: judged.patience ?? null,
           factor: lossFactor(model, evaluation, options.batchSize, seed), onEvaluation: listeners.onEvaluation,
         },
-        learningRate: (step) => valueAt(options.optimizer.learningRate, step),
+        learningRate: (step) => learningRateOf(options.optimizer, step, step),
         revive,
       });
       const weights = readWeights(model, layout, result.steps), masks = readMasks(model, layout, result.steps);

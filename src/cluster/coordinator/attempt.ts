@@ -1,7 +1,7 @@
 /**
  * One attempt at the steps that are left: the way down and the way up, joined by versions, until the last step or a fault.
  *
- *   down ─gradient blocks─▶ up ─whole─▶ update on all units ─▶ version ─▶ next step's way down;  all versions: acknowledged
+ *   down ─gradient blocks─▶ up ─whole─▶ update on all units, sweep by sweep ─▶ version ─▶ next step's way down;  all versions: acknowledged
  *
  * Where the gradient is clipped, updates wait for the norm of the whole step's gradient. A tied table is whole when both its roots are. Where masks change behind a step, those
  * parameters wait until all have been updated: only if every gradient was finite, their next masks are made.
@@ -17,6 +17,7 @@ import type { TreeNodePlan } from '../swarmx/protocol.js';
 import { wayDown } from './down.js';
 import { streamOrder } from './order.js';
 import { updateAt } from '../masks.js';
+import { sweepsOf } from '../sweeps.js';
 import { pick, type Ledger, type Ports } from './ports.js';
 import type { Slots } from './slots.js';
 import { wayUp } from './up.js';
@@ -98,8 +99,9 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
     if (masks.isFinite) await ledger.ask(pick(ports.units, parameter % ports.units.length), { type: 'memoryx.mask', step, parameter });
   };
 
+  const sweeps = (parameter: number): number => sweepsOf(layout.optimizer, model.parameters[parameter] ?? { shape: [] }, places[parameter]?.sparse != null);
   const update = async (step: number, parameter: number, clip: number): Promise<void> => {
-    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip })));
+    for (let sweep = 0; sweep < sweeps(parameter); sweep++) await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip, sweep })));
     if (sparse.length > 0) await settleMask(step, parameter);
     if (versions.reach(parameter, step + 1)) o.onAcknowledged(step);
     updatesLeft--;

@@ -6,19 +6,21 @@
 import type { Program } from '../../compiler/program.js';
 import { nodeAlign, panelRowBytes, slabTokens, squareLeafFloats } from '../../kernels/types.js';
 import type { LayerOf, ParameterSpec } from '../../model/graph.js';
-import { momentsOf, type Optimizer } from '../../model/optimizer.js';
+import { momentSizes } from '../../model/moments.js';
+import type { Optimizer } from '../../model/optimizer.js';
 import { MemoryPlan, memoryBytesMax } from '../../tensor/shared-memory.js';
 import { MiB, ceilDiv, roundUp } from '../../util/units.js';
 import type { SparseParameter } from '../../model/sparsity.js';
 import { blockShape } from '../gradient-nodes.js';
 import { dealBatch, type BatchShape } from '../deal.js';
+import { statisticsOf } from '../sweeps.js';
 import { stretchFloats, type EmbeddingPlace, type MemoryXPlan, type ParameterPlace } from '../layout.js';
 import { planSparse, type SparseNeed } from './sparse-places.js';
 import { stackDepth } from './collect.js';
 
-/** Floats first … first+count−1 of a parameter that unit `unit` of `units` updates; shares start on cache lines. */
-export const unitShare = (size: number, unit: number, units: number): { readonly first: number; readonly count: number } => {
-  const edge = (u: number): number => Math.min(size, roundUp(Math.floor((size * u) / units), 16));
+/** Floats first … first+count−1 of a parameter that unit `unit` of `units` updates; shares start on cache lines, or on multiples of `align`. */
+export const unitShare = (size: number, unit: number, units: number, align = 16): { readonly first: number; readonly count: number } => {
+  const edge = (u: number): number => Math.min(size, roundUp(Math.floor((size * u) / units), align));
   return { first: edge(unit), count: (unit === units - 1 ? size : edge(unit + 1)) - edge(unit) };
 };
 
@@ -37,10 +39,9 @@ export interface MemoryXNeed {
 /** @throws DoesNotFit if one parameter with its state is larger than a memory */
 export const planMemoryX = ({ program, optimizer, batch, units, clips, sparse, plainForms }: MemoryXNeed): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
   const { model } = program;
-  const moments = momentsOf(optimizer);
   const depth = stackDepth(batch);
   const stagingBytes = 64 + (sparse.length === 0 ? 4 : 8) * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
-  const undoBytes = 4 * Math.max(1, moments) * stretchFloats;
+  const undoBytes = 4 * Math.max(1, ...model.parameters.map((parameter) => momentSizes(optimizer, parameter).length)) * stretchFloats;
   const tied = new Set(model.layers.flatMap((layer) => (layer.kind === 'linear' && layer.tied ? [layer.weight] : [])));
 
   const memories: MemoryPlan[] = [];
@@ -50,12 +51,13 @@ export const planMemoryX = ({ program, optimizer, batch, units, clips, sparse, p
   let stateBytes = 0;
   for (const parameter of model.parameters) {
     const number = sparse.findIndex((plan) => plan.parameter === parameter.index), masked = sparse[number];
-    const need: SparseNeed | null = masked === undefined ? null : { program, plan: masked, number, moments, depth, clips, plainForms };
+    const moments = momentSizes(optimizer, parameter), statistics = statisticsOf(optimizer, parameter).bytes;
+    const need: SparseNeed | null = masked === undefined ? null : { program, plan: masked, number, moments: moments.length, depth, sums: clips || statistics > 0, plainForms };
     const waiting = parameter.role === 'table' && !tied.has(parameter.index) ? 1 : depth;
-    const copies = 2 + moments + waiting + (tied.has(parameter.index) ? 1 : 0);
-    const bytes = roundUp(parameter.size * 4, 64);
+    const copies = 2 + waiting + (tied.has(parameter.index) ? 1 : 0);
+    const bytes = roundUp(parameter.size * 4, 64), momentBytes = moments.map((floats) => roundUp(floats * 4, 64));
     // A sparse weight's place is planned on a memory of its own first, to know how large it is.
-    const needBytes = need === null ? copies * bytes : planSparse(need, new MemoryPlan('a sparse weight')).bytes;
+    const needBytes = statistics + (need === null ? copies * bytes + momentBytes.reduce((sum, of) => sum + of, 0) : planSparse(need, new MemoryPlan('a sparse weight')).bytes);
     let memory = memories[memories.length - 1];
     if (memory === undefined || memory.bytes + needBytes > memoryBytesMax - spareBytes) {
       const fresh = new MemoryPlan(`MemoryX ${memories.length}`);
@@ -64,18 +66,19 @@ export const planMemoryX = ({ program, optimizer, batch, units, clips, sparse, p
       memory = fresh;
     }
     const squares = clips ? memory.reserve(ceilDiv(parameter.size, squareLeafFloats) * 4) : 0;
+    const sums = statistics > 0 ? memory.reserve(statistics) : 0;
     stateBytes += needBytes;
     if (need !== null) {
       const { gradients, sparse: place } = planSparse(need, memory);
-      parameters.push({ memory: memories.length - 1, weights: [0, 0], moments: [], gradients, tableRoot: null, squares, sparse: place });
+      parameters.push({ memory: memories.length - 1, weights: [0, 0], moments: [], gradients, tableRoot: null, squares, statistics: sums, sparse: place });
       continue;
     }
     const reserve = (n: number): number[] => Array.from({ length: n }, () => (memory as MemoryPlan).reserve(bytes));
     const [first, second] = reserve(2) as [number, number];
     parameters.push({
-      memory: memories.length - 1, weights: [first, second], moments: reserve(moments), gradients: reserve(waiting),
+      memory: memories.length - 1, weights: [first, second], moments: momentBytes.map((of) => (memory as MemoryPlan).reserve(of)), gradients: reserve(waiting),
       tableRoot: tied.has(parameter.index) ? (reserve(1)[0] as number) : null,
-      squares, sparse: null,
+      squares, statistics: sums, sparse: null,
     });
     const layer = model.layers[parameter.layer];
     if (layer?.kind === 'embedding') embeddings.push(planEmbedding(memory, memories.length - 1, layer, parameter, batch, units));
