@@ -99,7 +99,7 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
     if (masks.isFinite) await ledger.ask(pick(ports.units, parameter % ports.units.length), { type: 'memoryx.mask', step, parameter });
   };
 
-  const sweeps = (parameter: number): number => sweepsOf(layout.optimizer, model.parameters[parameter] ?? { shape: [] }, places[parameter]?.sparse != null);
+  const sweeps = (parameter: number): number => sweepsOf(layout.optimizer, model.parameters[parameter] ?? { shape: [] }, (places[parameter]?.sparse ?? null) !== null);
   const update = async (step: number, parameter: number, clip: number): Promise<void> => {
     for (let sweep = 0; sweep < sweeps(parameter); sweep++) await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip, sweep })));
     if (sparse.length > 0) await settleMask(step, parameter);
