@@ -15,6 +15,8 @@ export interface FollowedState {
 }
 
 const root = (x: number): number => f32(Math.sqrt(x));
+/** ±0 and NaN stay. */
+const sign = (x: number): number => (x > 0 ? 1 : x < 0 ? -1 : x);
 const at = (list: Float32Array | undefined, i: number): number => list?.[i] ?? 0;
 
 /** base^n by n−1 multiplications. */
@@ -43,7 +45,7 @@ export const followedRmsProp = (o: OptimizerOf<'rmsProp'>, rate: number, { weigh
 export const followedLion = (o: OptimizerOf<'lion'>, rate: number, { weight, moments }: FollowedState, g: Float32Array): FollowedState => {
   const mixed = (beta: number): Float32Array => g.map((value, i) => add(f32(f32(beta) * at(moments[0], i)), f32(f32(1 - beta) * value)));
   const c = mixed(o.beta1), lr = f32(rate), decay = f32(1 - rate * o.weightDecay);
-  return { weight: weight.map((w, i) => f32(f32(w * decay) - f32(lr * Math.sign(at(c, i))))), moments: [mixed(o.beta2)] };
+  return { weight: weight.map((w, i) => f32(f32(w * decay) - f32(lr * sign(at(c, i))))), moments: [mixed(o.beta2)] };
 };
 
 export const followedLamb = (o: OptimizerOf<'lamb'>, rate: number, step: number, { weight, moments }: FollowedState, g: Float32Array): FollowedState => {
