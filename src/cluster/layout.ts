@@ -96,6 +96,8 @@ export interface ParameterPlace {
   readonly tableRoot: number | null;
   /** Leaves of the sum of squares, f32, ⌈size / 1024⌉; 0 where no norm is asked for. */
   readonly squares: number;
+  /** Sums that sweeps of an update need (sweeps.ts); 0 where there are none. */
+  readonly statistics: number;
   /** A sparse parameter's masks, with its weights and moments at the stored positions; `weights` and `moments` above are then empty, `gradients` hold stored positions. */
   readonly sparse: SparsePlace | null;
 }
@@ -118,7 +120,7 @@ export interface MaskPlace {
   readonly forward: FormPlace;
   /** `order`: stored place of each entry of the delta stream, u32. */
   readonly delta: FormPlace & { readonly order: number };
-  /** Stored places by ascending dense index, u32; 0 where no norm is asked for. */
+  /** Stored places by ascending dense index, u32; 0 where no sum over the parameter is asked for. */
   readonly byIndex: number;
 }
 

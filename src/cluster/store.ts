@@ -3,6 +3,8 @@ import { createKernels } from '../kernels/load.js';
 import type { Kernels } from '../kernels/types.js';
 import type { Model, ParameterSpec } from '../model/graph.js';
 import { initialize } from '../model/init.js';
+import { momentSizes } from '../model/moments.js';
+import { optimizerFor } from '../model/optimizer.js';
 import type { NamedMask } from '../model/sparsity.js';
 import type { NamedTensor } from '../tensor/named.js';
 import { floats } from '../tensor/shared-memory.js';
@@ -11,6 +13,7 @@ import { purposes, streamKey } from '../util/prng.js';
 import { journalWords, type ClusterLayout, type ParameterPlace, type SparsePlace } from './layout.js';
 import { putMask, putValues, readMask, spreadValues } from './mask-store.js';
 import { MaskTable } from './masks.js';
+import { sweepsOf } from './sweeps.js';
 import { inDram, placeNow } from './tiers.js';
 
 /** Values drawn in one call: few enough that the first call of many is soon in compiled code. */
@@ -28,7 +31,7 @@ const draw = (k: Kernels, spec: ParameterSpec, seed: number, address: number): v
   for (let first = 0; first < spec.size; first += drawFloats) drawPart(k, spec, seed, address + first * 4, first, Math.min(drawFloats, spec.size - first));
 };
 
-type Stored = Pick<ClusterLayout, 'program' | 'kernels' | 'memoryX' | 'memoryXMemories' | 'masks' | 'tiers'>;
+type Stored = Pick<ClusterLayout, 'program' | 'kernels' | 'memoryX' | 'memoryXMemories' | 'masks' | 'tiers' | 'optimizer'>;
 /** The first mask of a sparse parameter, given its first weights. */
 export type FirstMask = (spec: ParameterSpec, weights: Float32Array) => Uint8Array;
 
@@ -91,8 +94,9 @@ export const filler = (layout: Stored, seed: number, first: FirstState): ((spec:
       if (isDrawn(spec)) draw(kernels[place.memory] as Kernels, spec, seed, address);
       else initialize(spec, seed, view);
     }
+    const sizes = momentSizes(layout.optimizer, spec);
     place.moments.forEach((moment, number) => {
-      const into = floats(memory, inDram(moment), spec.size);
+      const into = floats(memory, inDram(moment), sizes[number] ?? 0);
       // Memory of its own is zero as it comes.
       if (!first.moment(spec, number, into) && layout.tiers !== null) into.fill(0);
     });
@@ -125,10 +129,13 @@ export const firstState = (model: Model, given: readonly NamedTensor[] | undefin
 /** Fills everything, where all of it has a place of its own. */
 export const storeState = (model: Model, layout: Stored, seed: number, first: FirstState): void => model.parameters.forEach(filler(layout, seed, first));
 
-/** Updates go on from version `version`. */
-export const beginJournal = ({ journal }: Pick<ClusterLayout, 'journal'>, version: number): void => {
-  const words = new Int32Array(journal);
-  for (let word = 0; word < words.length; word += journalWords) words[word] = version;
+/** Updates go on from version `version`: all sweeps of the steps before are complete. */
+export const beginJournal = ({ journal, program, optimizer, memoryX }: Pick<ClusterLayout, 'journal' | 'program' | 'optimizer' | 'memoryX'>, version: number): void => {
+  const words = new Int32Array(journal), units = memoryX.units.length;
+  for (const spec of program.model.parameters) {
+    const sweeps = sweepsOf(optimizerFor(optimizer, spec), spec, memoryX.parameters[spec.index]?.sparse !== null);
+    for (let unit = 0; unit < units; unit++) words[(spec.index * units + unit) * journalWords] = version * sweeps;
+  }
 };
 
 /** A copy of the weights that step `step` reads; 0 where a mask stores nothing. */

@@ -13,7 +13,8 @@
  */
 import type { Model } from '../model/graph.js';
 import { initialize } from '../model/init.js';
-import { momentsOf, optimizerFor } from '../model/optimizer.js';
+import { momentSizes } from '../model/moments.js';
+import { optimizerFor } from '../model/optimizer.js';
 import type { SparseParameter } from '../model/sparsity.js';
 import { exact, type Bounded } from '../reference/bounded.js';
 import { referenceClip } from '../reference/clip.js';
@@ -88,7 +89,7 @@ export const firstState = (model: Model, options: TrainOptions): StateBefore => 
     return { values, mask: plans.some(({ parameter }) => parameter === spec.index) ? firstMask(spec, values) : null };
   });
   const weights = first.map(({ values, mask }) => storedOf(values, mask));
-  return { weights, moments: weights.map((w) => Array.from({ length: momentsOf(options.optimizer) }, () => new Float32Array(w.length))), masks: first.map(({ mask }) => mask), losses: [] };
+  return { weights, moments: model.parameters.map((spec) => momentSizes(options.optimizer, spec).map((size) => new Float32Array(size))), masks: first.map(({ mask }) => mask), losses: [] };
 };
 
 /** Worst cases say little through the depth of a transformer; where ReLU turns over, probes may not look. */
@@ -121,12 +122,12 @@ export const judgeStep = (model: Model, options: TrainOptions, step: number, bef
     const state = { weight: get(before.weights, spec.index), moments: get(before.moments, spec.index) }, dense = inspection.denseGradients.find(({ name }) => name === spec.name)?.data ?? null;
     verdicts.push(worstWithin(`gradient of ${spec.name}`, gradient, boundedOf(get(reference.gradients, spec.index), mask)));
     if (dense !== null) verdicts.push(worstWithin(`gradient of ${spec.name} at every position`, dense, get(reference.gradients, spec.index)));
-    const followed = followedUpdate(own, step, state, gradient, clip);
+    const followed = followedUpdate(own, step, state, gradient, clip, spec.shape);
     const next = nextMask(plans.find(({ parameter }) => parameter === spec.index), step, isFinite, { mask, weights: storedOf(followed.weight, mask), gradient: dense }, seed);
     /** What is stored before and behind the step; what was grown is 0. */
     const both = mask === null || next === null ? null : mask.map((stored, i) => stored & (next[i] ?? 0));
     const factor = { norm: exact([0]), factor: exact([clip]) };
-    verdicts.push(worstWithin(`weights ${spec.name} after the update`, ours, boundedOf(referenceUpdate(own, step, state, gradient, factor).weight, both)));
+    verdicts.push(worstWithin(`weights ${spec.name} after the update`, ours, boundedOf(referenceUpdate(own, step, { ...state, shape: spec.shape }, gradient, factor).weight, both)));
     if (next !== null) verdicts.push(worstWithin(`mask of ${spec.name} after the update`, Float32Array.from(run.masks.find(({ name }) => name === spec.name)?.mask ?? []), exact(next)));
     return { moments: followed.moments.map((moment) => storedOf(moment, both)), mask: next };
   });

@@ -1,31 +1,34 @@
 /**
  * The optimizer in plain fp32 after docs/numerics.md §6: weights and moments after a step, from a gradient to the bit.
  *
- * Follows the state of a run whose bits are at hand step by step. Not here: the update of the cluster (cluster/memoryx/), the reference's with its bounds (reference/update.ts).
+ * Follows the state of a run whose bits are at hand step by step. Not here: the later optimizers' lines (followed-adaptive.ts), the update of the cluster (cluster/memoryx/), the reference's with its bounds (reference/update.ts).
  */
-import { momentsOf, type Optimizer } from '../model/optimizer.js';
-import { valueAt } from '../model/schedule.js';
+import { learningRateOf, type Optimizer } from '../model/optimizer.js';
+import type { FollowedState } from './followed-adaptive.js';
+import { followedAdafactor, followedLamb, followedLion, followedRmsProp, power } from './followed-adaptive.js';
 
 const f32 = Math.fround;
 
-export interface FollowedState {
-  readonly weight: Float32Array;
-  readonly moments: readonly Float32Array[];
-}
-
 const at = (list: Float32Array | undefined, i: number): number => list?.[i] ?? 0;
-/** base^n by n−1 multiplications. */
-const power = (base: number, n: number): number => Array.from({ length: n - 1 }).reduce((product: number) => product * base, base);
-
-/** State after step `step` (from 0) of a parameter whose own optimizer it is; `clip` is the factor on the gradient. */
-export const followedUpdate = (optimizer: Optimizer, step: number, before: FollowedState, gradient: Float32Array, clip: number): FollowedState => {
-  const { weight } = before, rate = valueAt(optimizer.learningRate, step), lambda = f32(optimizer.weightDecay);
-  const isCoupled = optimizer.kind !== 'adamW' && optimizer.weightDecay !== 0;
+/** State after step `step` (from 0) of a parameter of that shape, whose own optimizer it is; `clip` is the factor on the gradient. */
+export const followedUpdate = (optimizer: Optimizer, step: number, before: FollowedState, gradient: Float32Array, clip: number, shape: readonly number[]): FollowedState => {
+  const { weight } = before, rate = learningRateOf(optimizer, step, step), lambda = f32(optimizer.weightDecay);
   const clipped = clip === 1 ? gradient : gradient.map((value) => f32(value * clip));
+  switch (optimizer.kind) {
+    case 'lamb':
+      return followedLamb({ ...optimizer, kind: optimizer.kind }, rate, step, before, clipped);
+    case 'lion':
+      return followedLion(optimizer, rate, before, clipped);
+    case 'adafactor':
+      return followedAdafactor(optimizer, rate, step, before, clipped, shape);
+    default:
+  }
+  const isCoupled = optimizer.kind !== 'adamW' && optimizer.weightDecay !== 0;
   const g = isCoupled ? clipped.map((value, i) => f32(value + f32(lambda * at(weight, i)))) : clipped;
+  if (optimizer.kind === 'rmsProp') return followedRmsProp(optimizer, rate, before, g);
   if (optimizer.kind === 'sgd') {
     const lr = f32(rate), momentum = f32(optimizer.momentum), rest = f32(1 - optimizer.dampening);
-    if (momentsOf(optimizer) === 0) return { weight: weight.map((w, i) => f32(w - f32(lr * at(g, i)))), moments: [] };
+    if (optimizer.momentum === 0) return { weight: weight.map((w, i) => f32(w - f32(lr * at(g, i)))), moments: [] };
     const v = step === 0 ? g.slice() : g.map((value, i) => f32(f32(momentum * at(before.moments[0], i)) + f32(rest * value)));
     const direction = optimizer.nesterov ? g.map((value, i) => f32(value + f32(momentum * at(v, i)))) : v;
     return { weight: weight.map((w, i) => f32(w - f32(lr * at(direction, i)))), moments: [v] };

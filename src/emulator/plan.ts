@@ -39,7 +39,7 @@ export interface PlannedRun {
   readonly sparsity: PlannedSparsity;
 }
 
-/** @throws InvalidModel, InvalidConfig, DoesNotFit */
+/** @throws InvalidModel, InvalidConfig, NotEmulated, DoesNotFit */
 export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, threads: number, kernels: KernelPlan): PlannedRun => {
   checkTrainOptions(o);
   checkOptimizer(o.optimizer);
@@ -52,6 +52,9 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   const microBatches = dealBatch(batch);
   const tokens = Math.max(...microBatches.flatMap((microBatch) => microBatch.wafers.map((range) => lanesIn(range, batch))));
   const sparsity = planSparsity(model, o.sparsity, o.masks, o.steps, o.seed ?? 0, o.weights);
+  if (o.optimizer.kind === 'adafactor' && sparsity.plans.length > 0) {
+    throw new NotEmulated({ what: 'Adafactor of sparse weights', where: 'optimizer', hint: 'see docs/not-emulated.md; train sparse weights with another optimizer' });
+  }
   const wafer = cluster.wafer ?? 'auto';
   const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens, sparsity.plans) });
 

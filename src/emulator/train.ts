@@ -19,7 +19,7 @@ import { numericsVersion } from '../compiler/program.js';
 import type { KernelPlan } from '../kernels/load.js';
 import { samplesOf } from '../model/data.js';
 import type { Model, ParameterSpec } from '../model/graph.js';
-import { valueAt } from '../model/schedule.js';
+import { learningRateOf } from '../model/optimizer.js';
 import { digest } from '../tensor/named.js';
 import { contractOf, type Contract } from './contract.js';
 import { openFlash, type OpenFlash } from './flash.js';
@@ -132,7 +132,7 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
       every: judged.every, batches: judged.batches ?? Math.max(1, Math.floor(samplesOf(model, evaluation) / options.batchSize)), patience: judged.patience ?? null,
       factor: lossFactor(model, evaluation, options.batchSize, seed), onEvaluation: listeners.onEvaluation,
     },
-    learningRate: (step) => valueAt(options.optimizer.learningRate, step),
+    learningRate: (step) => learningRateOf(options.optimizer, step, step),
     revive,
   });
   if (tiers !== null) await closeTiers(tiers, result.steps, revive, signal);

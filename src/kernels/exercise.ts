@@ -44,6 +44,7 @@ export const exercise = (k: Kernels, memory: WebAssembly.Memory): Int32Array => 
   normKernels(k, result);
   gatedAndScaleKernels(k, result);
   initialKernels(k, result);
+  optimizerKernels(k, result);
   if (next - resultAt > resultBytesMax) throw new RangeError('the exercise outgrew its memory');
   const bits = words.slice(resultAt >> 2, next >> 2);
   bits.forEach((_, i) => {
@@ -200,5 +201,25 @@ const initialKernels = (k: Kernels, result: Result): void => {
   for (const count of [1, 7, 64]) {
     k.initUniform(result(count), 0x7f_ff_ff_f8, count, 12_345, -678, 0.7);
     k.initNormal(result(count), 5, count, -12_345, 678, 0.02);
+  }
+};
+
+const optimizerKernels = (k: Kernels, result: Result): void => {
+  const count = 37, [w, g] = [weightAt, inputAt];
+  const fresh = (): number => result(count);
+  for (const flags of [0, 1, 2, 3, 4, 5, 6, 7]) k.rmsProp(fresh(), w, g, fresh(), fresh(), fresh(), count, 0.01, 0.99, 0.01, 1e-8, 0.9, 0.1, flags);
+  k.lion(fresh(), w, g, fresh(), count, 0.01, 0.9, 0.1, 0.99, 0.01, 0.999);
+  const [m, v] = [fresh(), fresh()];
+  k.lambDirection(fresh(), w, g, m, v, count, 0.9, 0.1, 0.999, 0.001, 1e-6, 10, 0.03, 0.1);
+  k.lambStep(fresh(), w, m, v, count, 1e-6, 10, 0.03, 0.1, 0.02);
+  k.squaredMoment(v, g, count, 0.4, 0.6, 1e-30);
+  const u = fresh();
+  k.overRoot(u, g, v, count);
+  k.directedStep(fresh(), w, u, count, 0.02, 0.999);
+  k.directedMomentumStep(fresh(), w, u, fresh(), count, 0.02, 0.999, 0.9, 0.1);
+  k.overFactors(fresh(), g, w, w + 64, 3, 11, count, 0.7);
+  for (const [rows, cols] of [[1, 3], [4, 8], [9, 13]] as const) {
+    k.rowSquares(result(2 * rows), 8, g, 4 * cols + 4, rows, cols);
+    k.columnSquares(result(cols), g, 4 * cols + 4, rows, cols);
   }
 };

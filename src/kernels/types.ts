@@ -223,6 +223,10 @@ export interface Kernels {
   squareLeaves(leaves: number, g: number, count: number): void;
   /** dst = src · factor; any count. */
   scale(dst: number, src: number, factor: number, count: number): void;
+  /** dst[r] = ascending sum of squares of src[r][0 … cols) from +0, any rows and cols; strides in bytes. */
+  rowSquares(dst: number, dstStride: number, src: number, srcStride: number, rows: number, cols: number): void;
+  /** dst[c] += squares of src[r][c], rows ascending, continuing dst; any rows and cols, srcStride in bytes. */
+  columnSquares(dst: number, src: number, srcStride: number, rows: number, cols: number): void;
 
   // ── optimizers: any count; wNext may not be w; moments in place; scalars already rounded to f32 (docs/numerics.md §6) ──
   /** flags: 1 = weight decay, 2 = momentum, 4 = first step, 8 = nesterov. */
@@ -230,6 +234,28 @@ export interface Kernels {
   /** flags: 1 = weight decay as L2 (Adam), 2 = decoupled (AdamW, `decay` multiplies w). */
   adam(wNext: number, w: number, g: number, m: number, v: number, count: number, beta1: number, oneMinusBeta1: number, beta2: number, oneMinusBeta2: number,
     epsilon: number, stepSize: number, rootBias2: number, weightDecay: number, decay: number, flags: number): void;
+  /** v, a, b: squares, gradients (if centered), momentum. flags: 1 = weight decay, 2 = momentum, 4 = centered. */
+  rmsProp(wNext: number, w: number, g: number, v: number, a: number, b: number, count: number, lr: number, alpha: number, oneMinusAlpha: number, epsilon: number, momentum: number,
+    weightDecay: number, flags: number): void;
+  lion(wNext: number, w: number, g: number, m: number, count: number, lr: number, beta1: number, oneMinusBeta1: number, beta2: number, oneMinusBeta2: number, decay: number): void;
+  /** Moments, and the direction u; u may be g. */
+  lambDirection(u: number, w: number, g: number, m: number, v: number, count: number, beta1: number, oneMinusBeta1: number, beta2: number, oneMinusBeta2: number,
+    epsilon: number, kappa: number, rootBias2: number, weightDecay: number): void;
+  /** wNext = w − factor · u, u again from the moments. */
+  lambStep(wNext: number, w: number, m: number, v: number, count: number, epsilon: number, kappa: number, rootBias2: number, weightDecay: number, factor: number): void;
+  /** v = (beta · v) + (oneMinusBeta · ((g · g) + epsilon)). */
+  squaredMoment(v: number, g: number, count: number, beta: number, oneMinusBeta: number, epsilon: number): void;
+  /** u = g / √v; u may be g. */
+  overRoot(u: number, g: number, v: number, count: number): void;
+  /**
+   * u = ((1 / √(r[i] / mean)) · c[j]) · g for `count` positions of a matrix of `cols` columns: r points at the row of the first of them, which lies in column `first`, c at column 0.
+   * u may be g.
+   */
+  overFactors(u: number, g: number, r: number, c: number, first: number, cols: number, count: number, mean: number): void;
+  /** wNext = (w · decay) − (factor · u). */
+  directedStep(wNext: number, w: number, u: number, count: number, factor: number, decay: number): void;
+  /** m = (beta1 · m) + (oneMinusBeta1 · (factor · u)); wNext = (w · decay) − m. */
+  directedMomentumStep(wNext: number, w: number, u: number, m: number, count: number, factor: number, decay: number, beta1: number, oneMinusBeta1: number): void;
 }
 
 /** Scratch that `gradient` needs: a stack of nodes of one group of inputs. */

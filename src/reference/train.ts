@@ -6,7 +6,8 @@
  */
 import { sampleAt, samplesOf, streamOf, type TrainingData } from '../model/data.js';
 import { isSequence, type Model } from '../model/graph.js';
-import { momentsOf, type Optimizer, optimizerFor } from '../model/optimizer.js';
+import { momentSizes } from '../model/moments.js';
+import { type Optimizer, optimizerFor } from '../model/optimizer.js';
 import { EmulatorBug, InvalidConfig } from '../util/errors.js';
 import type { Values } from './bounded.js';
 import { referenceClip } from './clip.js';
@@ -68,9 +69,11 @@ export const referenceTrain = (spec: {
   const losses: number[] = [], norms: number[] = [];
   const optimizers = spec.model.parameters.map((p) => optimizerFor(spec.optimizer, p));
   const optimizerAt = (index: number): Optimizer => optimizers[index] ?? spec.optimizer;
-  let states = spec.parameters.map((p, index): { weight: Float64Array; moments: Float64Array[] } => ({
+  const shapeAt = (index: number): { readonly shape: readonly number[] } => spec.model.parameters[index] ?? { shape: [] };
+  let states = spec.parameters.map((p, index): { weight: Float64Array; moments: Float64Array[]; shape: readonly number[] } => ({
     weight: Float64Array.from(p),
-    moments: Array.from({ length: momentsOf(optimizerAt(index)) }, () => new Float64Array(p.length)),
+    moments: momentSizes(optimizerAt(index), shapeAt(index)).map((size) => new Float64Array(size)),
+    shape: shapeAt(index).shape,
   }));
   for (let step = 0; step < spec.steps; step++) {
     const { loss, gradients } = referenceStep(spec.model, states.map((s) => s.weight), spec.batchAt(step));
@@ -81,7 +84,7 @@ export const referenceTrain = (spec: {
       const gradient = gradients[index];
       if (gradient === undefined) throw new EmulatorBug({ what: 'a parameter without a gradient', value: index });
       const next = referenceUpdate(optimizerAt(index), step, state, gradient.value, clip);
-      return { weight: next.weight.value, moments: next.moments.map((m) => m.value) };
+      return { weight: next.weight.value, moments: next.moments.map((m) => m.value), shape: state.shape };
     });
   }
   return { losses, norms, parameters: states.map((s) => s.weight) };

@@ -2,59 +2,21 @@
  * The oracle's optimizer step: new weight and moments with bounds, given the bits before the step and the cluster's own gradient.
  *
  * Formulas after docs/numerics.md §6 and PyTorch; scalars are f64 here and rounded once to f32 there, so each carries its rounding error.
- * The learning rate is computed with the engine's cosine, not with the project's polynomial.
- * Not here: gradients (step.ts).
+ * Not here: scalars (scalars.ts), RMSprop, Lion, Lamb (update-adaptive.ts), Adafactor (update-adafactor.ts), gradients (step.ts).
  */
-import { momentsOf, type Optimizer } from '../model/optimizer.js';
-import type { Schedule } from '../model/schedule.js';
+import { momentSizes } from '../model/moments.js';
+import type { Optimizer, OptimizerOf } from '../model/optimizer.js';
 import { InvalidConfig } from '../util/errors.js';
-import { type Bounded, bounded, growth, productError, roundedError, tiny, unit, type Values } from './bounded.js';
+import { bounded, growth, productError, roundedError, tiny, unit, type Values } from './bounded.js';
 import type { ReferenceClip } from './clip.js';
-
-export interface OptimizerState {
-  readonly weight: Values;
-  /** SGD with momentum: [v]. Adam and AdamW: [m, v]. Zeros before the first step. */
-  readonly moments: readonly Values[];
-}
-
-export interface ReferenceUpdate {
-  readonly weight: Bounded;
-  readonly moments: readonly Bounded[];
-}
-
-/** The schedule's value at a step (from 0) by the plain formulas. */
-export const learningRateAt = (schedule: Schedule, step: number): number => {
-  switch (schedule.kind) {
-    case 'constant':
-      return schedule.value;
-    case 'linearWarmup':
-      return step < schedule.warmupSteps ? (learningRateAt(schedule.after, 0) * (step + 1)) / schedule.warmupSteps : learningRateAt(schedule.after, step);
-    case 'linear':
-    case 'cosine': {
-      const { peak, end, startStep, totalSteps } = schedule;
-      const progress = Math.min(1, Math.max(0, (step - startStep) / (totalSteps - startStep)));
-      return end + (peak - end) * (schedule.kind === 'linear' ? 1 - progress : 0.5 * (1 + Math.cos(Math.PI * progress)));
-    }
-  }
-};
-
-/** Largest rate that a schedule can take: the scale of its polynomial's error. */
-const peakOf = (schedule: Schedule): number => (schedule.kind === 'constant' ? schedule.value : schedule.kind === 'linearWarmup' ? peakOf(schedule.after) : Math.max(schedule.peak, schedule.end));
-
-/** A scalar and the distance that its f32 form may keep from it. `slack`: absolute error of the f64 computation before it. */
-interface Scalar {
-  readonly v: number;
-  readonly e: number;
-}
-const given = (v: number): Scalar => ({ v, e: Math.abs(Math.fround(v) - v) });
-const computed = (v: number, slack: number): Scalar => ({ v, e: unit * (Math.abs(v) + slack) + tiny + slack });
-
-const rate = (optimizer: Optimizer, step: number): Scalar => computed(learningRateAt(optimizer.learningRate, step), optimizer.learningRate.kind === 'constant' ? 0 : 1e-12 * peakOf(optimizer.learningRate));
+import { biasCorrection, computed, given, type OptimizerState, rate, type ReferenceUpdate, type Scalar } from './scalars.js';
+import { updateLamb, updateLion, updateRmsProp } from './update-adaptive.js';
+import { updateAdafactor } from './update-adafactor.js';
 
 /** Error of fl(g · c); a factor of exactly 1 changes nothing. */
 const clipError = (g: number, clip: Scalar): number => (clip.v === 1 && clip.e === 0 ? 0 : productError(g, 0, clip.v, clip.e));
 
-const updateSgd = (optimizer: Optimizer & { readonly kind: 'sgd' }, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
+const updateSgd = (optimizer: OptimizerOf<'sgd'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
   const count = gradient.length;
   const lr = rate(optimizer, step), momentum = given(optimizer.momentum), rest = given(1 - optimizer.dampening), decay = given(optimizer.weightDecay);
   const weight = bounded(count), moment = optimizer.momentum === 0 ? null : bounded(count);
@@ -93,10 +55,7 @@ const updateSgd = (optimizer: Optimizer & { readonly kind: 'sgd' }, step: number
   return { weight, moments: moment === null ? [] : [moment] };
 };
 
-/** 1 − β^t with the error of β^t by repeated multiplication. */
-const biasCorrection = (beta: number, t: number): { readonly v: number; readonly slack: number } => ({ v: 1 - beta ** t, slack: t * 2 ** -52 });
-
-const updateAdam = (optimizer: Optimizer & { readonly kind: 'adam' | 'adamW' }, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
+const updateAdam = (optimizer: OptimizerOf<'adam' | 'adamW'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
   const count = gradient.length;
   const { beta1, beta2, epsilon, weightDecay } = optimizer;
   const b1 = given(beta1), rest1 = given(1 - beta1), b2 = given(beta2), rest2 = given(1 - beta2), eps = given(epsilon), l2 = given(weightDecay);
@@ -155,11 +114,24 @@ const updateAdam = (optimizer: Optimizer & { readonly kind: 'adam' | 'adamW' }, 
  */
 export const referenceUpdate = (optimizer: Optimizer, stepIndex: number, state: OptimizerState, gradient: Values, clip?: ReferenceClip): ReferenceUpdate => {
   if (optimizer.groups !== undefined && optimizer.groups.length > 0) throw new InvalidConfig({ what: 'an optimizer with groups for one parameter', where: 'optimizer.groups', hint: 'resolve it with optimizerFor(optimizer, parameter)' });
-  const wanted = momentsOf(optimizer);
-  if (state.moments.length !== wanted) throw new InvalidConfig({ what: `moments of ${optimizer.kind}`, value: state.moments.length, limit: wanted });
-  for (const tensor of [gradient, ...state.moments]) {
-    if (tensor.length !== state.weight.length) throw new InvalidConfig({ what: 'values of a gradient or moment', value: tensor.length, limit: state.weight.length });
-  }
+  const shape = state.shape ?? [state.weight.length], wanted = momentSizes(optimizer, { shape }), given = [gradient.length, shape.reduce((product, n) => product * n, 1), ...state.moments.map(({ length }) => length)];
+  if (state.moments.length !== wanted.length) throw new InvalidConfig({ what: `moments of ${optimizer.kind}`, value: state.moments.length, limit: wanted.length });
+  [state.weight.length, state.weight.length, ...wanted].forEach((limit, i) => {
+    if (given[i] !== limit) throw new InvalidConfig({ what: 'values of a gradient, a shape or a moment', value: given[i], limit });
+  });
   const factor: Scalar = { v: clip?.factor.value[0] ?? 1, e: clip?.factor.bound[0] ?? 0 };
-  return optimizer.kind === 'sgd' ? updateSgd(optimizer, stepIndex, state, gradient, factor) : updateAdam({ ...optimizer, kind: optimizer.kind }, stepIndex, state, gradient, factor);
+  switch (optimizer.kind) {
+    case 'sgd':
+      return updateSgd(optimizer, stepIndex, state, gradient, factor);
+    case 'rmsProp':
+      return updateRmsProp(optimizer, stepIndex, state, gradient, factor);
+    case 'lion':
+      return updateLion(optimizer, stepIndex, state, gradient, factor);
+    case 'lamb':
+      return updateLamb({ ...optimizer, kind: optimizer.kind }, stepIndex, state, gradient, factor);
+    case 'adafactor':
+      return updateAdafactor(optimizer, stepIndex, { ...state, shape }, gradient, factor);
+    default:
+      return updateAdam({ ...optimizer, kind: optimizer.kind }, stepIndex, state, gradient, factor);
+  }
 };

@@ -10,7 +10,7 @@ export { aModel, type ModelOptions } from './models.js';
 export { aTransformer, type TransformerOptions } from './transformers.js';
 export { someData, type DataOptions } from './data.js';
 export { aClusterShape, optionsOn, roomyWafer, type ClusterShape, type ShapeOptions } from './shapes.js';
-export { anOptimizer, aSchedule } from './optimizers.js';
+export { anOptimizer, aSchedule, type OptimizerOptions } from './optimizers.js';
 export { aSparsity, mayBeSparse, type SparsityChoices } from './sparsity.js';
 export { aTraining, trainOn, type Training, type TrainingLimits } from './training.js';
 export { assertSameBits } from './same-bits.js';

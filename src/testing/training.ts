@@ -55,11 +55,11 @@ export const aTraining = (limits: TrainingLimits = {}): fc.Arbitrary<Training> =
     const most = model.tokensPerSample === 1 ? batchMax : Math.min(sequencesMax, Math.max(sequencesMin, Math.floor(batchMax / model.tokensPerSample)));
     return fc
       .record({
-        data: someData(model, limits), optimizer: anOptimizer(), steps: fc.integer({ min: 1, max: stepsMax }), batchSize: fc.integer({ min: 1, max: most }), seed: fc.nat(),
+        data: someData(model, limits), optimizer: fc.record({ dense: anOptimizer(), sparse: anOptimizer({ adafactor: false }) }), steps: fc.integer({ min: 1, max: stepsMax }), batchSize: fc.integer({ min: 1, max: most }), seed: fc.nat(),
         clipNorm: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.double({ min: 0.01, max: 3, noNaN: true }) }),
         sparsity: someSparsity(model, limits),
       })
-      .map(({ clipNorm, sparsity, ...options }) => ({ model, options: { ...options, ...(clipNorm === undefined ? {} : { clipNorm }), ...(sparsity === undefined ? {} : { sparsity }) } }));
+      .map(({ clipNorm, sparsity, optimizer: { dense, sparse }, ...options }) => ({ model, options: { ...options, optimizer: sparsity === undefined ? dense : sparse, ...(clipNorm === undefined ? {} : { clipNorm }), ...(sparsity === undefined ? {} : { sparsity }) } }));
   });
 };
 

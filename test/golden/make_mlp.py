@@ -1,4 +1,4 @@
-"""Golden values from PyTorch: two small networks, three optimizers, 20 steps on one fixed batch.
+"""Golden values from PyTorch: two small networks, four optimizers, 20 steps on one fixed batch.
 
 Run with a Python that has torch >= 1.12 and numpy:  python3 test/golden/make_mlp.py
 Writes mlp.json and lm.json beside itself. Every number of `parameters`, `inputs` and the float32 results is an exact float32
@@ -23,6 +23,8 @@ OPTIMIZERS = [
     ({"kind": "sgd", "learningRate": 0.05, "momentum": 0.9, "nesterov": True, "weightDecay": 0.001},
      lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.001)),
     ({"kind": "adam", "learningRate": 0.005, "weightDecay": 0.01}, lambda p: torch.optim.Adam(p, lr=0.005, weight_decay=0.01)),
+    ({"kind": "rmsProp", "learningRate": 0.002, "alpha": 0.9, "epsilon": 0.001, "momentum": 0.8, "centered": True, "weightDecay": 0.01},
+     lambda p: torch.optim.RMSprop(p, lr=0.002, alpha=0.9, eps=0.001, momentum=0.8, centered=True, weight_decay=0.01)),
 ]
 
 

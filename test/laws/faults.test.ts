@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ActorFailed, adamW, Cluster, InvalidConfig, mlp, NonFiniteLoss, sgd, sparsity, type ClusterOptions, type RunResult, type TrainingData, type TrainOptions } from '../../src/index.js';
+import { ActorFailed, adafactor, adamW, Cluster, InvalidConfig, lamb, mlp, NonFiniteLoss, sgd, sparsity, type ClusterOptions, type RunResult, type TrainingData, type TrainOptions } from '../../src/index.js';
 import { maskChanges } from '../support/mask-changes.js';
 import { aClusterShape, assertSameBits, aTraining, roomyWafer, trainOn } from '../../src/testing/index.js';
 
@@ -44,7 +44,7 @@ test('groups of actors that die on the local dispatcher do not show in the resul
       if (struck.record.redone.macs > 0) redone++;
       else if (struck.record.faults === 0) assert.deepEqual(struck.record.redone, calm.record.redone);
     }),
-    { seed, numRuns: 60 },
+    { seed, numRuns: 80 },
   );
   assert.ok(fired > 20 && redone > 10, `${fired} deaths, work redone in ${redone} runs`);
   assert.ok(sparse > 8 && changed > 4 && tiles > 1, `deaths in ${sparse} sparse runs, ${changed} whose masks changed, ${tiles} tile by tile`);
@@ -101,6 +101,27 @@ test('deaths at the turns of steps behind which masks change are survived', asyn
   }
   assert.ok(turn > 60 && turn < 900 && redone > 30, `a run of ${turn} turns, work redone in ${redone}`);
 });
+
+for (const [name, optimizer, masks] of [
+  ['lamb', lamb({ weightDecay: 0.1 }), undefined],
+  ['lamb of sparse weights', lamb({ weightDecay: 0.1 }), sparsity({ algorithm: 'set', params: 'linear0.weight', sparsity: 0.5, update: { freq: 1 } })],
+  ['adafactor with momentum', adafactor({ beta1: 0.9 }), undefined],
+] as const) {
+  test(`deaths at the turns of updates in sweeps are survived: ${name}`, async () => {
+    // 2,720 positions are three leaves, so that both units have some.
+    const large = mlp([10, 272, 3]), short = { ...training, batchSize: 32, steps: 2, clipNorm: 0.1, optimizer, ...(masks === undefined ? {} : { sparsity: masks }) };
+    const shape = { dispatcher: 'local' as const, numCsx: 1, threads: 2, wafer: { rows: 2, cols: 2, spec: roomyWafer } };
+    const calm = await trainOn(shape, large, short);
+    let turn = 1, beyond = 0, redone = 0;
+    for (; beyond < 12 && turn < 900; turn++) {
+      const struck = await trainOn({ ...shape, faults: [{ thread: turn % 2, turn, at: (['start', 'reply', 'end'] as const)[turn % 3] ?? 'end' }] }, large, short);
+      equal(calm, struck);
+      beyond = struck.record.faults > 0 ? 0 : beyond + 1;
+      if (struck.record.redone.macs > 0) redone++;
+    }
+    assert.ok(turn > 40 && turn < 900 && redone > 20, `a run of ${turn} turns, work redone in ${redone}`);
+  });
+}
 
 test('a thread that always dies is a lasting fault: ActorFailed, and nothing hangs', async () => {
   const faults = Array.from({ length: 40 }, (_, generation) => ({ thread: 0, turn: 3, at: 'start' as const, generation }));

@@ -120,5 +120,24 @@ for (const build of builds) {
     const [next, w, grad, m, v] = [arena.floats(count), arena.floats(count), arena.floats(count), arena.floats(count), arena.floats(count)];
     arena.both((k) => k.sgd(next, w, grad, v, count, a, b, c, d, flags), 'sgd');
     arena.both((k) => k.adam(next, w, grad, m, v, count, a, b, c, d, e, g, h, i, j, flags & 3), 'adam');
+    const [r, s] = [arena.floats(count), arena.floats(count)];
+    arena.both((k) => k.rmsProp(next, w, grad, v, r, s, count, a, b, c, d, e, g, flags & 7), 'rmsProp');
+    arena.both((k) => k.lion(next, w, grad, m, count, a, b, c, d, e, g), 'lion');
+    arena.both((k) => k.lambDirection(s, w, grad, m, v, count, a, b, c, d, e, g, h, i), 'lambDirection');
+    arena.both((k) => k.lambDirection(grad, w, grad, m, v, count, a, b, c, d, e, g, h, i), 'lambDirection in place');
+    arena.both((k) => k.lambStep(next, w, m, v, count, a, b, c, d, e), 'lambStep');
+  });
+
+  law('the steps of Adafactor', 60, { rows: size(9), cols: size(21), first: fc.nat(20), scalars: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 4, maxLength: 4 }) }, ({ rows, cols, first, scalars }) => {
+    const [a, b, c, d] = scalars.map(Math.fround) as [number, number, number, number], count = rows * cols;
+    const [next, w, grad, m, v, u] = [arena.floats(count), arena.floats(count), arena.floats(count), arena.floats(count), arena.floats(count), arena.floats(count)];
+    const [r, columns, sums] = [arena.floats(rows + 1), arena.floats(cols), arena.floats(2 * rows)], column = first % cols;
+    arena.both((k) => k.rowSquares(sums, 8, grad, cols * 4, rows, cols), 'rowSquares');
+    arena.both((k) => k.columnSquares(columns, grad, cols * 4, rows, cols), 'columnSquares');
+    arena.both((k) => k.squaredMoment(v, grad, count, a, b, c), 'squaredMoment');
+    arena.both((k) => k.overRoot(u, grad, v, count), 'overRoot');
+    arena.both((k) => k.overFactors(grad, grad, r, columns, column, cols, Math.max(0, count - column), d), 'overFactors');
+    arena.both((k) => k.directedStep(next, w, u, count, a, b), 'directedStep');
+    arena.both((k) => k.directedMomentumStep(next, w, u, m, count, a, b, c, d), 'directedMomentumStep');
   });
 }

@@ -10,10 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { model } from '../../src/model/build.js';
 import type { InputSpec, LayerSpec, Model } from '../../src/model/graph.js';
 import { embedding, gelu, linear, relu } from '../../src/model/layers.js';
-import { adam, adamW, sgd, type Optimizer } from '../../src/model/optimizer.js';
+import { adam, adamW, rmsProp, sgd, type Optimizer } from '../../src/model/optimizer.js';
 
 export interface GoldenRun {
-  readonly name: 'adamW' | 'sgd' | 'adam';
+  readonly name: 'adamW' | 'sgd' | 'adam' | 'rmsProp';
   readonly optimizer: Optimizer;
   /** Loss of each of the 20 steps before its update, by PyTorch in float64 and in float32. */
   readonly losses64: readonly number[];
@@ -41,7 +41,7 @@ interface GoldenFile {
   readonly parameters: readonly (readonly number[])[];
   readonly gradients: readonly (readonly number[])[];
   readonly runs: readonly {
-    readonly optimizer: { readonly kind: 'adamW' | 'sgd' | 'adam'; readonly learningRate: number; readonly momentum?: number; readonly nesterov?: boolean; readonly weightDecay: number };
+    readonly optimizer: { readonly kind: 'adamW' | 'sgd' | 'adam' | 'rmsProp'; readonly learningRate: number; readonly momentum?: number; readonly nesterov?: boolean; readonly weightDecay: number };
     readonly losses64: readonly number[];
     readonly losses32: readonly number[];
     readonly final64: readonly (readonly number[])[];
@@ -82,7 +82,7 @@ const f64 = (list: readonly (readonly number[])[]): Float64Array[] => list.map((
 /** `mlp`: 20-32-16-5 with ReLU. `lm`: ids through an embedding and GELU layers, one of them without bias. */
 export const loadGolden = (name: 'mlp' | 'lm'): Golden => {
   const file = JSON.parse(readFileSync(join(projectRoot(), 'test', 'golden', `${name}.json`), 'utf8')) as GoldenFile;
-  const makers = { adamW, sgd, adam };
+  const makers = { adamW, sgd, adam, rmsProp };
   return {
     model: model({ name, input: file.model.input, layers: file.model.layers.map(layer) }),
     parameters: f32(file.parameters),

@@ -5,11 +5,13 @@
  *
  * A dense run of one step sees the data of step 0, so each step gets data whose first batch is the batch of that step. Not here: dropout, which is keyed by the step.
  */
-import { followedUpdate, type FollowedState } from '../../src/emulator/followed.js';
+import { followedUpdate } from '../../src/emulator/followed.js';
+import type { FollowedState } from '../../src/emulator/followed-adaptive.js';
 import type { Model, NamedMask, NamedTensor, TrainingData, TrainOptions } from '../../src/index.js';
 import { sampleAt } from '../../src/model/data.js';
 import { initialize } from '../../src/model/init.js';
-import { momentsOf, optimizerFor } from '../../src/model/optimizer.js';
+import { momentSizes } from '../../src/model/moments.js';
+import { optimizerFor } from '../../src/model/optimizer.js';
 import { referenceFirstMask, referenceNextMask } from '../../src/reference/sparsity.js';
 import { gatherBatch } from '../../src/reference/train.js';
 import { resolveSparsity } from '../../src/sparsity/plan.js';
@@ -68,7 +70,7 @@ export const trainMasked = async (shape: ClusterShape, model: Model, options: Tr
     if (startsDense) return [plan.parameter, new Uint8Array(first.length).fill(1)];
     return [plan.parameter, typeof group.init === 'function' ? group.init({ name: spec?.name ?? '', shape: spec?.shape ?? [] }, first) : referenceFirstMask(group.init, plan, first, startSparsity, seed)];
   }));
-  let state = firsts.map((values, p): FollowedState => ({ weight: zeroed(values, masks.get(p)), moments: Array.from({ length: momentsOf(optimizer) }, () => new Float32Array(values.length)) }));
+  let state = firsts.map((values, p): FollowedState => ({ weight: zeroed(values, masks.get(p)), moments: momentSizes(optimizer, specs[p] ?? { shape: [] }).map((size) => new Float32Array(size)) }));
   const named = (): NamedTensor[] => specs.map(({ name, shape: of, index }) => ({ name, shape: of, data: state[index]?.weight ?? new Float32Array(0) }));
   const result: MaskedStep[] = [];
   for (let step = 0; step < steps; step++) {
@@ -78,7 +80,7 @@ export const trainMasked = async (shape: ClusterShape, model: Model, options: Tr
     const norm = clipNorm === undefined ? null : normOf(gradients), quotient = norm === null ? 1 : f32(f32(clipNorm ?? 1) / f32(norm + f32(1e-6))), clip = quotient < 1 ? quotient : 1;
     const updated = specs.map((spec, p) => {
       const before = state[p] ?? { weight: new Float32Array(0), moments: [] };
-      const { weight, moments } = followedUpdate(optimizerFor(optimizer, spec), step, before, gradients[p] ?? before.weight, clip);
+      const { weight, moments } = followedUpdate(optimizerFor(optimizer, spec), step, before, gradients[p] ?? before.weight, clip, spec.shape);
       return { weight: zeroed(weight, masks.get(p)), moments: moments.map((moment) => zeroed(moment, masks.get(p))) };
     });
     const next = new Map([...masks].map(([p, mask]): [number, Uint8Array] => {

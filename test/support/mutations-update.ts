@@ -2,6 +2,7 @@
  * The optimizers' witness and its planted faults: docs/numerics.md §6 in scalar fp32, every operation rounded, scalars rounded once.
  * Not here: gradients (mutations.ts).
  */
+import { followedUpdate } from '../../src/emulator/followed.js';
 import type { Optimizer } from '../../src/model/optimizer.js';
 import { valueAt } from '../../src/model/schedule.js';
 import { bfloat16 } from './mutations.js';
@@ -21,6 +22,8 @@ export type UpdateFault =
 export interface WitnessState {
   readonly weight: Float32Array;
   readonly moments: readonly Float32Array[];
+  /** A vector's unless given. */
+  readonly shape?: readonly number[];
 }
 
 const f = Math.fround;
@@ -74,6 +77,18 @@ const adam = (o: Optimizer & { readonly kind: 'adam' | 'adamW' }, step: number, 
   return { weight, moments: [first, second] };
 };
 
+/** RMSprop, Lion, Lamb and Adafactor as followed runs have them; faults that any of them can have. */
+const later = (o: Optimizer, step: number, state: WitnessState, gradient: Float32Array, fault: UpdateFault | undefined): WitnessState => {
+  const asked = fault === 'decayForgotten' ? { ...o, weightDecay: 0 } : o, at = fault === 'stepCountedTwice' ? step + 1 : step;
+  const { weight, moments } = followedUpdate(asked, at, state, gradient, 1, state.shape ?? [gradient.length]);
+  if (fault === 'flippedSign') weight[0] = f((state.weight[0] as number) * 2 - (weight[0] as number));
+  return { weight, moments: fault === 'bfloat16Moment' ? moments.map((moment) => moment.map(bfloat16)) : moments };
+};
+
 /** One update in fp32 with at most one fault; `step` from 0. */
-export const witnessUpdate = (optimizer: Optimizer, step: number, state: WitnessState, gradient: Float32Array, fault?: UpdateFault): WitnessState =>
-  optimizer.kind === 'sgd' ? sgd(optimizer, step, state, gradient, fault) : adam({ ...optimizer, kind: optimizer.kind }, step, state, gradient, fault);
+export const witnessUpdate = (optimizer: Optimizer, step: number, state: WitnessState, gradient: Float32Array, fault?: UpdateFault): WitnessState => {
+  const next = optimizer.kind === 'sgd' ? sgd(optimizer, step, state, gradient, fault)
+    : optimizer.kind === 'adam' || optimizer.kind === 'adamW' ? adam({ ...optimizer, kind: optimizer.kind }, step, state, gradient, fault)
+    : later(optimizer, step, state, gradient, fault);
+  return { ...next, ...(state.shape === undefined ? {} : { shape: state.shape }) };
+};

@@ -1,7 +1,7 @@
 /**
  * One attempt at the steps that are left: the way down and the way up, joined by versions, until the last step or a fault.
  *
- *   down ─gradient blocks─▶ up ─whole─▶ update on all units ─▶ version ─▶ next step's way down;  all versions: acknowledged
+ *   down ─gradient blocks─▶ up ─whole─▶ update on all units, sweep by sweep ─▶ version ─▶ next step's way down;  all versions: acknowledged
  *
  * Where the gradient is clipped, updates wait for the norm of the whole step's gradient. A tied table is whole when both its roots are. Where masks change behind a step, those
  * parameters wait until all have been updated: only if every gradient was finite, their next masks are made.
@@ -17,6 +17,7 @@ import type { TreeNodePlan } from '../swarmx/protocol.js';
 import { wayDown } from './down.js';
 import { streamOrder } from './order.js';
 import { updateAt } from '../masks.js';
+import { sweepsOf } from '../sweeps.js';
 import { keys } from '../wants.js';
 import { pick, type Ledger, type Ports } from './ports.js';
 import type { Slots } from './slots.js';
@@ -120,9 +121,14 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
   /** Parameters of a group whose gradient a step still lacks. */
   const groupLeft = new Map<string, number>();
 
+  const sweeps = (parameter: number): number => sweepsOf(layout.optimizer, model.parameters[parameter] ?? { shape: [] }, (places[parameter]?.sparse ?? null) !== null);
+  const sweepAll = async (step: number, parameter: number, clip: number): Promise<void> => {
+    for (let sweep = 0; sweep < sweeps(parameter); sweep++) await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip, sweep })));
+  };
+
   const update = async (step: number, group: number, clip: number): Promise<void> => {
     const together = groups.parameters[group] as readonly number[], key = keys.update(step, group);
-    const apply = (): Promise<unknown> => Promise.all(together.flatMap((parameter) => ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip }))));
+    const apply = (): Promise<unknown> => Promise.all(together.map((parameter) => sweepAll(step, parameter, clip)));
     await o.archived(step, group);
     await visits.during(() => key, 1, async () => {
       if (layout.clipNorm === null) await Promise.all(together.map((parameter) => check(step, parameter)));

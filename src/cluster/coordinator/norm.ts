@@ -2,17 +2,9 @@
 import { squareLeafFloats } from '../../kernels/types.js';
 import { floats } from '../../tensor/shared-memory.js';
 import type { ClusterLayout } from '../layout.js';
+import { treeSum } from '../tree-sum.js';
 
 const f32 = Math.fround;
-
-/** The full binary tree over the leaves; an absent subtree hands its sibling through. Works in place. */
-const treeSum = (values: Float32Array): number => {
-  for (let count = values.length; count > 1; count = Math.ceil(count / 2)) {
-    for (let i = 0; i < count >> 1; i++) values[i] = (values[2 * i] as number) + (values[2 * i + 1] as number);
-    if (count % 2 === 1) values[count >> 1] = values[count - 1] as number;
-  }
-  return values[0] ?? 0;
-};
 
 /** √ of the sum over all parameters' leaves, and min(1, maxNorm / (norm + 1e-6)). */
 export const clipOf = (layout: ClusterLayout, maxNorm: number): { readonly norm: number; readonly clip: number } => {

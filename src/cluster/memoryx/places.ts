@@ -6,20 +6,22 @@
 import type { Program } from '../../compiler/program.js';
 import { nodeAlign, panelRowBytes, slabTokens, squareLeafFloats } from '../../kernels/types.js';
 import type { LayerOf, ParameterSpec } from '../../model/graph.js';
-import { momentsOf, type Optimizer } from '../../model/optimizer.js';
+import { momentSizes } from '../../model/moments.js';
+import type { Optimizer } from '../../model/optimizer.js';
 import { MemoryPlan, memoryBytesMax } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { MiB, ceilDiv, roundUp } from '../../util/units.js';
 import type { SparseParameter } from '../../model/sparsity.js';
 import { blockShape } from '../gradient-nodes.js';
 import { dealBatch, type BatchShape } from '../deal.js';
+import { statisticsOf } from '../sweeps.js';
 import { stretchFloats, type EmbeddingPlace, type MemoryXPlan, type ParameterPlace } from '../layout.js';
 import { planSparse } from './sparse-places.js';
 import { stackDepth } from './collect.js';
 
-/** Floats first … first+count−1 of a parameter that unit `unit` of `units` updates; shares start on cache lines. */
-export const unitShare = (size: number, unit: number, units: number): { readonly first: number; readonly count: number } => {
-  const edge = (u: number): number => Math.min(size, roundUp(Math.floor((size * u) / units), 16));
+/** Floats first … first+count−1 of a parameter that unit `unit` of `units` updates; shares start on cache lines, or on multiples of `align`. */
+export const unitShare = (size: number, unit: number, units: number, align = 16): { readonly first: number; readonly count: number } => {
+  const edge = (u: number): number => Math.min(size, roundUp(Math.floor((size * u) / units), align));
   return { first: edge(unit), count: (unit === units - 1 ? size : edge(unit + 1)) - edge(unit) };
 };
 
@@ -49,19 +51,19 @@ export interface ParameterPlans {
 const tiedTables = ({ model }: Program): ReadonlySet<number> => new Set(model.layers.flatMap((layer) => (layer.kind === 'linear' && layer.tied ? [layer.weight] : [])));
 
 /** Plans what MemoryX keeps of one parameter. */
-export const planParameter = (need: MemoryXNeed, parameter: ParameterSpec, plans: ParameterPlans): Omit<ParameterPlace, 'memory' | 'squares'> => {
+export const planParameter = (need: MemoryXNeed, parameter: ParameterSpec, plans: ParameterPlans): Omit<ParameterPlace, 'memory' | keyof SumsPlace> => {
   const { program, sparse, clips, plainForms } = need;
-  const moments = momentsOf(need.optimizer), depth = stackDepth(need.batch);
+  const moments = momentSizes(need.optimizer, parameter), depth = stackDepth(need.batch);
   const number = sparse.findIndex((plan) => plan.parameter === parameter.index), masked = sparse[number];
   if (masked !== undefined) {
-    const { gradients, sparse: place } = planSparse({ program, plan: masked, number, moments, depth, clips, plainForms }, plans.stored, plans.gradient);
+    const { gradients, sparse: place } = planSparse({ program, plan: masked, number, moments: moments.length, depth, sums: clips || statisticsOf(need.optimizer, parameter).bytes > 0, plainForms }, plans.stored, plans.gradient);
     return { weights: [0, 0], moments: [], gradients, tableRoot: null, sparse: place };
   }
   const isTied = tiedTables(program).has(parameter.index);
   const waiting = parameter.role === 'table' && !isTied ? 1 : depth;
   const reserve = (memory: MemoryPlan, n: number): number[] => Array.from({ length: n }, () => memory.reserve(roundUp(parameter.size * 4, 64)));
   const weights: readonly [number, number] = [reserve(plans.weights, 1)[0] as number, reserve(plans.odd, 1)[0] as number];
-  return { weights, moments: reserve(plans.moments, moments), gradients: reserve(plans.gradient, waiting), tableRoot: isTied ? (reserve(plans.gradient, 1)[0] as number) : null, sparse: null };
+  return { weights, moments: moments.map((floats) => plans.moments.reserve(roundUp(floats * 4, 64))), gradients: reserve(plans.gradient, waiting), tableRoot: isTied ? (reserve(plans.gradient, 1)[0] as number) : null, sparse: null };
 };
 
 export interface UnitRooms {
@@ -73,27 +75,30 @@ export interface UnitRooms {
 /** Each unit's own regions in a memory. */
 export const roomsOf = ({ program, batch, optimizer, units, sparse }: MemoryXNeed, memory: MemoryPlan): UnitRooms[] => {
   const stagingBytes = 64 + (sparse.length === 0 ? 4 : 8) * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
-  const undoBytes = 4 * Math.max(1, momentsOf(optimizer)) * stretchFloats;
+  const undoBytes = 4 * Math.max(1, ...program.model.parameters.map((parameter) => momentSizes(optimizer, parameter).length)) * stretchFloats;
   return Array.from({ length: units }, () => ({ staging: memory.reserve(stagingBytes), undo: memory.reserve(undoBytes), stretch: memory.reserve(stretchFloats * 4) }));
 };
 
-/** What stands beside the parameters for good: leaves of the norm, and what gathered tables need. */
-export const planBeside = ({ program, batch, units, clips }: MemoryXNeed, memories: readonly MemoryPlan[], memoryOf: (parameter: number) => number): { readonly squares: readonly number[]; readonly embeddings: readonly EmbeddingPlace[] } => {
+/** Sums over a parameter: leaves of the norm, and what sweeps of an update need. */
+type SumsPlace = Pick<ParameterPlace, 'squares' | 'statistics'>;
+
+/** What stands beside the parameters for good: sums over each, and what gathered tables need. */
+export const planBeside = ({ program, optimizer, batch, units, clips }: MemoryXNeed, memories: readonly MemoryPlan[], memoryOf: (parameter: number) => number): { readonly sums: readonly SumsPlace[]; readonly embeddings: readonly EmbeddingPlace[] } => {
   const { model } = program, embeddings: EmbeddingPlace[] = [];
-  const squares = model.parameters.map((parameter) => {
-    const number = memoryOf(parameter.index), memory = memories[number], layer = model.layers[parameter.layer];
+  const sums = model.parameters.map((parameter): SumsPlace => {
+    const number = memoryOf(parameter.index), memory = memories[number], layer = model.layers[parameter.layer], { bytes } = statisticsOf(optimizer, parameter);
     assert(memory !== undefined, `memory ${number} is planned`);
     if (layer?.kind === 'embedding') embeddings.push(planEmbedding(memory, number, layer, parameter, batch, units));
-    return clips ? memory.reserve(ceilDiv(parameter.size, squareLeafFloats) * 4) : 0;
+    return { squares: clips ? memory.reserve(ceilDiv(parameter.size, squareLeafFloats) * 4) : 0, statistics: bytes > 0 ? memory.reserve(bytes) : 0 };
   });
-  return { squares, embeddings };
+  return { sums, embeddings };
 };
 
 /** Everything in DRAM, each in a place of its own. @throws DoesNotFit if one parameter with its state is larger than a memory */
 export const planMemoryX = (need: MemoryXNeed): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
   const memories: MemoryPlan[] = [], unitRooms: UnitRooms[][] = [];
   let stateBytes = 0;
-  const parameters = need.program.model.parameters.map((parameter): Omit<ParameterPlace, 'squares'> => {
+  const parameters = need.program.model.parameters.map((parameter): Omit<ParameterPlace, keyof SumsPlace> => {
     // A parameter's place is planned on a memory of its own first, to know how large it is.
     const alone = new MemoryPlan('a parameter', 0);
     planParameter(need, parameter, onOne(alone));
@@ -107,10 +112,10 @@ export const planMemoryX = (need: MemoryXNeed): { readonly plan: MemoryXPlan; re
     stateBytes += needBytes;
     return { ...planParameter(need, parameter, onOne(memory)), memory: memories.length - 1 };
   });
-  const { squares, embeddings } = planBeside(need, memories, (parameter) => (parameters[parameter] as ParameterPlace).memory);
+  const { sums, embeddings } = planBeside(need, memories, (parameter) => (parameters[parameter] as ParameterPlace).memory);
   const plan: MemoryXPlan = {
     memoryBytes: memories.map((memory) => memory.bytes),
-    parameters: parameters.map((place, p) => ({ ...place, squares: squares[p] as number })),
+    parameters: parameters.map((place, p) => ({ ...place, ...(sums[p] as SumsPlace) })),
     units: unitsOf(unitRooms),
     embeddings,
   };

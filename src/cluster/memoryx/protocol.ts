@@ -19,8 +19,8 @@ export type MemoryXCommand =
   | { readonly type: 'memoryx.scatter'; readonly microBatch: number }
   /** The gradient of a parameter is whole: leaves of the sum of its squares, this unit's share of them. */
   | { readonly type: 'memoryx.squares'; readonly step: number; readonly parameter: number }
-  /** The gradient of a parameter is whole, and so is its verdict: update this unit's share of it, the gradient times `clip`. */
-  | { readonly type: 'memoryx.update'; readonly step: number; readonly parameter: number; readonly clip: number }
+  /** The gradient of a parameter is whole, and so is its verdict: update this unit's share of it, the gradient times `clip`; sweep 0 … n−1, each when all units are through the last. */
+  | { readonly type: 'memoryx.update'; readonly step: number; readonly parameter: number; readonly clip: number; readonly sweep: number }
   /** The gradient of a parameter is whole: is this unit's share of it finite? */
   | { readonly type: 'memoryx.check'; readonly step: number; readonly parameter: number }
   /** All gradients of the step are finite and the parameter is updated: make its next mask. */
@@ -40,7 +40,7 @@ export const memoryXCommands = defineProtocol<MemoryXCommand>()({
   'memoryx.gather': ['step', 'microBatch', 'band'],
   'memoryx.scatter': ['microBatch'],
   'memoryx.squares': ['step', 'parameter'],
-  'memoryx.update': ['step', 'parameter', 'clip:f64'],
+  'memoryx.update': ['step', 'parameter', 'clip:f64', 'sweep'],
   'memoryx.check': ['step', 'parameter'],
   'memoryx.mask': ['step', 'parameter'],
   'memoryx.restart': [],

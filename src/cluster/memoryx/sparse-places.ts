@@ -19,7 +19,8 @@ export interface SparseNeed {
   readonly moments: number;
   /** Gradients that wait at once. */
   readonly depth: number;
-  readonly clips: boolean;
+  /** Whether something sums over the parameter, by dense index. */
+  readonly sums: boolean;
   readonly plainForms: boolean;
 }
 
@@ -27,7 +28,7 @@ export interface SparseNeed {
 const paddedBytes = (values: number): number => roundUp(values, 16) * 4;
 
 /** `collected`: the memory of its gradients, where that is another one. */
-export const planSparse = ({ program, plan, number, moments, depth, clips, plainForms }: SparseNeed, memory: MemoryPlan, collected: MemoryPlan = memory): { readonly gradients: readonly number[]; readonly sparse: SparsePlace; readonly bytes: number } => {
+export const planSparse = ({ program, plan, number, moments, depth, sums, plainForms }: SparseNeed, memory: MemoryPlan, collected: MemoryPlan = memory): { readonly gradients: readonly number[]; readonly sparse: SparsePlace; readonly bytes: number } => {
   const before = memory.bytes;
   const { inputs, outputs, storedMax } = plan, layer = layerOf(program, plan.parameter);
   const fourRow = plan.pattern === 'blocks' && !plainForms;
@@ -42,7 +43,7 @@ export const planSparse = ({ program, plan, number, moments, depth, clips, plain
     positions: memory.reserve(sizes.positions * 4),
     forward: form(sizes.forwardIndices, sizes.forwardStarts, layer.forwardBlocks.length),
     delta: { ...form(sizes.deltaIndices, sizes.deltaStarts, layer.deltaBlocks.length), order: memory.reserve(sizes.deltaOrder * 4) },
-    byIndex: clips ? memory.reserve(storedMax * 4) : 0,
+    byIndex: sums ? memory.reserve(storedMax * 4) : 0,
   });
   const masks = plan.updates.length === 0 ? [mask()] : [mask(), mask()];
   const gradients = values(depth, collected);

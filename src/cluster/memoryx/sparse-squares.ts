@@ -1,5 +1,5 @@
 /**
- * Leaves of the sum of squares of a sparse gradient (docs/numerics.md §6): 1,024 consecutive positions of the dense index, of which the stored ones are terms.
+ * Leaves of the sum of squares of a sparse gradient, or of other values at its stored positions (docs/numerics.md §6): 1,024 consecutive positions of the dense index, of which the stored ones are terms.
  *
  *   stored places by ascending index ─▶ a stretch of the dense gradient, +0 where absent ─squareLeaves─▶ leaves      a square of +0 changes no sum
  *
@@ -9,7 +9,7 @@ import { squareLeafFloats, type Kernels } from '../../kernels/types.js';
 import { floats } from '../../tensor/shared-memory.js';
 import { stretchFloats } from '../layout.js';
 import type { MaskInUse } from '../masks.js';
-import type { UpdatePlace } from './update.js';
+import type { UpdatePlace } from './share.js';
 
 interface SquaresOf {
   readonly memory: WebAssembly.Memory;
@@ -34,7 +34,7 @@ const firstFrom = (byIndex: Uint32Array, positions: Uint32Array, position: numbe
 };
 
 /** This unit's leaves; units take turns by stretches, so that every leaf is one unit's. `size`: positions, stored or not. */
-export const sparseSquares = (of: SquaresOf, { gradients, gathered }: UpdatePlace, { place, stored }: MaskInUse, size: number): void => {
+export const sparseSquares = (of: SquaresOf, { gradients, gathered }: Pick<UpdatePlace, 'gradients' | 'gathered'>, { place, stored }: MaskInUse, size: number): void => {
   const positions = new Uint32Array(of.memory.buffer, place.positions, stored), byIndex = new Uint32Array(of.memory.buffer, place.byIndex, stored);
   const values = floats(of.memory, gathered?.dense ?? (gradients[0] as number), gathered === undefined ? stored : size);
   for (let from = of.unit * stretchFloats; from < size; from += of.units * stretchFloats) {

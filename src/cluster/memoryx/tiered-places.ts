@@ -32,7 +32,7 @@ export const groupParameters = (program: Program, sparse: ReadonlySet<number>): 
 const spareBytes = 64 * MiB;
 
 interface Grouped {
-  readonly parameters: readonly { readonly spec: ParameterSpec; readonly place: Omit<ParameterPlace, 'memory' | 'squares'> }[];
+  readonly parameters: readonly { readonly spec: ParameterSpec; readonly place: ReturnType<typeof planParameter> }[];
   readonly bytes: { readonly weights: number; readonly moments: number; readonly stored: number; readonly gradient: number };
 }
 
@@ -67,7 +67,7 @@ export const planTieredMemoryX = (need: MemoryXNeed, dramBytes: number): { reado
   });
   const parameters: ParameterPlace[] = [];
   groups.forEach((group, g) => {
-    for (const { spec, place } of group.parameters) parameters[spec.index] = { ...place, memory: memoryOf[g] as number, squares: 0 };
+    for (const { spec, place } of group.parameters) parameters[spec.index] = { ...place, memory: memoryOf[g] as number, squares: 0, statistics: 0 };
   });
   const beside = planBeside(need, memories, (parameter) => (parameters[parameter] as ParameterPlace).memory);
 
@@ -102,7 +102,7 @@ export const planTieredMemoryX = (need: MemoryXNeed, dramBytes: number): { reado
   const groupOf: number[] = [];
   stateGroups.forEach((group, g) => group.parameters.forEach((parameter) => (groupOf[parameter] = g)));
   return {
-    plan: { memoryBytes: memories.map((memory) => memory.bytes), parameters: parameters.map((place, p) => ({ ...place, squares: beside.squares[p] as number })), units: unitsOf(rooms), embeddings: beside.embeddings },
+    plan: { memoryBytes: memories.map((memory) => memory.bytes), parameters: parameters.map((place, p) => ({ ...place, ...beside.sums[p] })), units: unitsOf(rooms), embeddings: beside.embeddings },
     tiers: { groups: stateGroups, groupOf, objects, pools, rooms: new SharedArrayBuffer(objects.length * 4) },
     create: () => memories.map((memory) => memory.create()),
     stateBytes,

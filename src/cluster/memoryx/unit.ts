@@ -21,6 +21,7 @@ import { journalWords, stretchFloats, type ClusterLayout, type ParameterPlace } 
 import { updateMask } from '../mask-store.js';
 import { MaskTable, sparseGradientOf, wantsDenseGradient, type MaskInUse } from '../masks.js';
 import { denseAbove } from '../sparse-block.js';
+import { changedIn, sumsOver, sweepsOf } from '../sweeps.js';
 import { inDram, placeNow } from '../tiers.js';
 import { arrivals, NodeStack, type StackValues } from './collect.js';
 import { embeddingSide } from './embedding.js';
@@ -29,7 +30,8 @@ import type { MemoryXCommand, MemoryXReply } from './protocol.js';
 import { scalarsAt, type Scalars } from './scalars.js';
 import { sendSparse } from './sparse-send.js';
 import { sparseSquares } from './sparse-squares.js';
-import { gradientStretch, updateShare, type UpdatePlace } from './update.js';
+import { gradientStretch, type UpdatePlace, type UpdateShare } from './share.js';
+import { busySweep, restoreBusy, updateShare } from './update.js';
 
 export interface MemoryXProps {
   readonly layout: ClusterLayout;
@@ -190,19 +192,36 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     }
   };
 
-  const update = (step: number, parameter: number, clip: number): void => {
-    const optimizer = optimizers[parameter], { place: home, kernels: k } = at(parameter), { place, size } = inStep(parameter, step);
+  const optimizerOf = (parameter: number): Optimizer => {
+    const optimizer = optimizers[parameter];
     assert(optimizer !== undefined, `parameter ${parameter} is in the model`);
+    return optimizer;
+  };
+  const shareOf = (step: number, parameter: number, clip: number): UpdateShare => {
+    const { place: home, kernels: k, memory } = at(parameter), { place, mask, size } = inStep(parameter, step), shape = program.model.parameters[parameter]?.shape ?? [];
+    const journal = new Int32Array(layout.journal, (parameter * units + unit) * journalWords * 4, journalWords), align = sumsOver(layout.optimizer) ? squareLeafFloats : 16;
+    return { place, ...unitShare(size, unit, units, align), undo: own.undo[home.memory] as number, stretch: stretchOf(home), clip, kernels: k, journal, memory, shape, statistics: home.statistics, mask, unit, units };
+  };
+  const update = (step: number, parameter: number, clip: number, sweep: number): void => {
+    const optimizer = optimizerOf(parameter), { sparse } = at(parameter).place;
     let now = scalars.get(optimizer);
     if (now?.step !== step) {
-      now = { step, values: scalarsAt(optimizer, step) };
+      now = { step, values: scalarsAt(optimizer, step, step) };
       scalars.set(optimizer, now);
     }
-    const journal = new Int32Array(layout.journal, (parameter * units + unit) * journalWords * 4, journalWords);
-    const share = { place, ...unitShare(size, unit, units), undo: own.undo[home.memory] as number, stretch: stretchOf(home), clip, kernels: k, journal };
-    count(countersOf(step), 'optimizerElements', updateShare(share, optimizer, now.values, step));
+    count(countersOf(step), 'optimizerElements', updateShare(shareOf(step, parameter, clip), optimizer, now.values, step, sweep));
     // The next version stands under the same mask, until an update changes it.
-    if (home.sparse !== null) masks.use(home.sparse, step + 1, masks.at(home.sparse, step).buffer);
+    if (sparse !== null) masks.use(sparse, step + 1, masks.at(sparse, step).buffer);
+  };
+  /** Moments of the stretch that an earlier incarnation was at come back, before the room that keeps them is used for another parameter. */
+  const restoreMoments = (): void => {
+    for (const { index, shape } of program.model.parameters) {
+      const optimizer = optimizerOf(index), journal = new Int32Array(layout.journal, (index * units + unit) * journalWords * 4, journalWords);
+      const busy = busySweep(journal, sweepsOf(optimizer, { shape }, at(index).place.sparse !== null));
+      if (busy === null) continue;
+      const share = shareOf(busy.step, index, 1);
+      restoreBusy(share, changedIn(optimizer, share, share.place.moments, busy.sweep));
+    }
   };
 
   /** Whether this unit's share of a gradient is finite. */
@@ -258,11 +277,12 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
           break;
         }
         case 'memoryx.update':
-          update(message.step, message.parameter, message.clip);
+          update(message.step, message.parameter, message.clip, message.sweep);
           break;
         case 'memoryx.restart':
           stacks.clear();
           side?.restart();
+          restoreMoments();
           break;
         default:
           message satisfies never;

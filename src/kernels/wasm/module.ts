@@ -19,6 +19,7 @@ import { defineLinear } from './linear.js';
 import { defineNormLeaves } from './norm-leaves.js';
 import { defineNorms } from './norms.js';
 import { defineOptimizers } from './optimizers.js';
+import { defineAdaptiveOptimizers } from './optimizers-adaptive.js';
 import { definePack } from './pack.js';
 import { defineRotary } from './rotary.js';
 import { defineSoftmax } from './softmax.js';
@@ -57,5 +58,6 @@ export const buildModule = ({ width, salt = '', names = false }: { readonly widt
   defineInitial(m);
   defineSquares(m);
   defineOptimizers(m);
+  defineAdaptiveOptimizers(m);
   return m.bytes({ salt, names });
 };

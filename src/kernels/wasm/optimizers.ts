@@ -4,7 +4,8 @@
  *   sgd    w, g, v     ─▶ wNext, v        flags: 1 weight decay, 2 momentum, 4 first step, 8 nesterov
  *   adam   w, g, m, v  ─▶ wNext, m, v     flags: 1 weight decay as L2, 2 decoupled decay
  *
- * Each combination of flags that differs has a loop of its own, so that no loop asks. Not here: the scalars (model/schedule, memoryx/).
+ * Each combination of flags that differs has a loop of its own, so that no loop asks. Not here: RMSprop, Lion, Lamb, Adafactor
+ * (optimizers-adaptive.ts), the scalars (model/schedule, memoryx/).
  */
 import { f32x4, i32, type F32 } from '../assembler/expressions.js';
 import type { FunctionBuilder, Local } from '../assembler/function.js';
@@ -14,10 +15,10 @@ import { overFloats } from './build.js';
 const { add, sub, mul, div, sqrt } = f32x4;
 
 /** A scalar in all lanes, as a local. */
-const spread = (f: FunctionBuilder, name: string, value: F32): Local<'v128'> => f.v128(`${name} lanes`, f32x4.splat(value));
+export const spread = (f: FunctionBuilder, name: string, value: F32): Local<'v128'> => f.v128(`${name} lanes`, f32x4.splat(value));
 
 /** Emits `body` once for each case, behind `(flags & mask) = value`. */
-const onFlags = (f: FunctionBuilder, flags: Local<'i32'>, mask: number, values: readonly number[], body: (value: number) => void): void => {
+export const onFlags = (f: FunctionBuilder, flags: Local<'i32'>, mask: number, values: readonly number[], body: (value: number) => void): void => {
   for (const value of values) f.if(i32.eq(i32.and(flags, mask), value), () => body(value));
 };
 

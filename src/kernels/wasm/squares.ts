@@ -1,5 +1,5 @@
 /**
- * Sums of squares of a gradient, leaf by leaf, and the scaling that clips it (docs/numerics.md §6).
+ * Sums of squares, leaf by leaf, of rows or of columns, and the scaling that clips a gradient (docs/numerics.md §6).
  *
  *   leaf i = ((+0 + g[1024·i]²) + g[1024·i + 1]²) + …
  *
@@ -22,6 +22,8 @@ const squaresOfFour = (f: FunctionBuilder, g: Local<'i32'>): readonly V128[] => 
 };
 
 export const defineSquares = (m: ModuleBuilder): void => {
+  defineRowSquares(m);
+  defineColumnSquares(m);
   m.function('squareLeaves', { leaves: 'i32', g: 'i32', count: 'i32' }, (f, p) => {
     const [sums, end] = [f.v128('sums'), f.i32('end')];
     f.while(i32.ge_s(p.count, atOnce * squareLeafFloats), () => {
@@ -55,5 +57,73 @@ export const defineSquares = (m: ModuleBuilder): void => {
   m.function('scale', { dst: 'i32', src: 'i32', factor: 'f32', count: 'i32' }, (f, p) => {
     const factor = f.v128('factor lanes', f32x4.splat(p.factor));
     overFloats(f, [p.dst, p.src], p.count, (load, store) => store(p.dst, mul(load(p.src), factor)));
+  });
+};
+
+/** `rows` rows of `cols` floats, four side by side as leaves are; what is left of a row, and rows that are left, are chains of their own. */
+const defineRowSquares = (m: ModuleBuilder): void => {
+  m.function('rowSquares', { dst: 'i32', dstStride: 'i32', src: 'i32', srcStride: 'i32', rows: 'i32', cols: 'i32' }, (f, p) => {
+    const [sum, own, next, left] = [f.f32('sum'), f.f32('own'), f.i32('next'), f.i32('left')];
+    /** Adds `left` floats from `next` on to `sum`. */
+    const chain = (): void =>
+      f.while(left, () => {
+        f.set(own, f32.load(next));
+        f.set(sum, f32.add(sum, f32.mul(own, own)));
+        f.advance(next, 4);
+        f.set(left, i32.sub(left, 1));
+      });
+    const sums = f.v128('sums'), pointers = Array.from({ length: atOnce }, (_, row) => f.i32(`row${row}`));
+    f.while(i32.ge_s(p.rows, atOnce), () => {
+      f.set(sums, v128.zero());
+      for (const pointer of pointers) {
+        f.set(pointer, p.src);
+        f.advance(p.src, p.srcStride);
+      }
+      f.set(left, i32.shr_u(p.cols, 2));
+      f.while(left, () => {
+        const rows = pointers.map((pointer, row) => f.v128(`values${row}`, v128.load(pointer)));
+        for (const squares of transpose4(f, rows.map((row, i) => f.v128(`squares${i}`, mul(row, row))) as unknown as readonly [V128, V128, V128, V128], 'row squares')) f.set(sums, add(sums, squares));
+        for (const pointer of pointers) f.advance(pointer, 16);
+        f.set(left, i32.sub(left, 1));
+      });
+      pointers.forEach((pointer, row) => {
+        f.storeLane(p.dst, sums, row);
+        f.set(sum, f32.load(p.dst));
+        f.set(next, pointer);
+        f.set(left, i32.and(p.cols, 3));
+        chain();
+        f.storeF32(p.dst, sum);
+        f.advance(p.dst, p.dstStride);
+      });
+      f.set(p.rows, i32.sub(p.rows, atOnce));
+    });
+    f.while(positive(p.rows), () => {
+      f.set(sum, f32.const(0));
+      f.set(next, p.src);
+      f.set(left, p.cols);
+      chain();
+      f.storeF32(p.dst, sum);
+      f.advance(p.src, p.srcStride);
+      f.advance(p.dst, p.dstStride);
+      f.set(p.rows, i32.sub(p.rows, 1));
+    });
+  });
+};
+
+/** Row after row over the sums of all columns, which stay in the cache. */
+const defineColumnSquares = (m: ModuleBuilder): void => {
+  m.function('columnSquares', { dst: 'i32', src: 'i32', srcStride: 'i32', rows: 'i32', cols: 'i32' }, (f, p) => {
+    const [sums, values, left, own] = [f.i32('sums'), f.i32('values'), f.i32('left'), f.v128('own')];
+    f.while(positive(p.rows), () => {
+      f.set(sums, p.dst);
+      f.set(values, p.src);
+      f.set(left, p.cols);
+      overFloats(f, [sums, values], left, (load, store) => {
+        f.set(own, load(values));
+        store(sums, add(load(sums), mul(own, own)));
+      });
+      f.advance(p.src, p.srcStride);
+      f.set(p.rows, i32.sub(p.rows, 1));
+    });
   });
 };

@@ -54,6 +54,17 @@ describe('waferstream train', () => {
     assert.equal(lines[30]?.['entropy'], null);
   });
 
+  test('every optimizer learns from the whole text; without a learning rate the steps of adafactor are relative', async () => {
+    const first = { adafactor: 0.01, rmsprop: 0.01, lion: 1e-4, lamb: 1e-3 };
+    for (const [optimizer, rate] of Object.entries(first)) {
+      const ended = await waferstream(['train', '--data', 'text.txt', ...small, '--batch-size', '2336', '--optimizer', optimizer, '--steps', '6', '--json'], { cwd: root });
+      assert.equal(ended.stderr, '');
+      const steps = jsonLines(ended).slice(0, 6);
+      assert.deepEqual(steps.map((line) => line['learningRate']), Array<number>(6).fill(rate));
+      assert.ok(Number(steps[5]?.['loss']) < Number(steps[0]?.['loss']), optimizer);
+    }
+  });
+
   test('a loss that is no number ends it with one line', async () => {
     const ended = await waferstream(['train', '--data', 'text.txt', ...small, '--optimizer', 'sgd', '--learning-rate', '1000000', '--steps', '50', '--json'], { cwd: root });
     assert.equal(ended.code, 1);

@@ -6,6 +6,7 @@ import type { ClusterLayout, ParameterPlace } from '../../../src/cluster/layout.
 import { firstState, readWeights, storeState } from '../../../src/cluster/store.js';
 import { kernelPlan, twinPlan, type KernelPlan } from '../../../src/kernels/load.js';
 import { model } from '../../../src/model/build.js';
+import { sgd } from '../../../src/model/optimizer.js';
 import { initialize } from '../../../src/model/init.js';
 import { embedding, linear, tokens } from '../../../src/model/layers.js';
 import { InvalidConfig } from '../../../src/util/errors.js';
@@ -13,7 +14,7 @@ import { InvalidConfig } from '../../../src/util/errors.js';
 /** Longer than one call of a kernel draws, with tails; normal, uniform and constant first values. */
 const drawn = model({ input: tokens({ vocabulary: 467, context: 1 }), layers: [embedding({ dim: 37 }), linear(501, { bias: true }), linear(3, { init: { kind: 'ones' } })] });
 
-type Store = Pick<ClusterLayout, 'kernels' | 'program' | 'masks' | 'memoryX' | 'memoryXMemories' | 'tiers'>;
+type Store = Pick<ClusterLayout, 'kernels' | 'program' | 'masks' | 'memoryX' | 'memoryXMemories' | 'tiers' | 'optimizer'>;
 
 /** Parameters dealt to two memories in turn. */
 const storeOf = (kernels: KernelPlan): Store => {
@@ -25,7 +26,7 @@ const storeOf = (kernels: KernelPlan): Store => {
   });
   return {
     kernels, program: {} as Program, masks: new SharedArrayBuffer(4), memoryX: { memoryBytes: [], parameters, units: [], embeddings: [] },
-    tiers: null,
+    tiers: null, optimizer: sgd({ learningRate: 1 }),
     memoryXMemories: next.map(() => new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true })),
   };
 };

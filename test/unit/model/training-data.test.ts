@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { checkData, sampleAt, samplesOf, type TrainingData } from '../../../src/model/data.js';
-import { adam, adamW, momentsOf, sgd } from '../../../src/model/optimizer.js';
+import { momentNames, momentSizes } from '../../../src/model/moments.js';
+import { adafactor, adam, adamW, lamb, learningRateOf, lion, rmsProp, sgd, type Optimizer } from '../../../src/model/optimizer.js';
 import { byteLm, mlp } from '../../../src/model/presets/small.js';
 import { constant, cosine, linearWarmup, valueAt, checkSchedule } from '../../../src/model/schedule.js';
 import { aModel, someData } from '../../../src/testing/index.js';
@@ -53,11 +54,30 @@ test('optimizers: the defaults of the field, their moments, and what is refused'
   assert.deepEqual(adamW(), { kind: 'adamW', learningRate: constant(1e-3), beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 });
   assert.deepEqual(adam().weightDecay, 0);
   assert.deepEqual(sgd({ learningRate: 0.1 }), { kind: 'sgd', learningRate: constant(0.1), momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 });
-  assert.deepEqual([sgd({ learningRate: 1 }), sgd({ learningRate: 1, momentum: 0.9 }), adam(), adamW()].map(momentsOf), [0, 1, 2, 2]);
+  assert.deepEqual(rmsProp(), { kind: 'rmsProp', learningRate: constant(1e-2), alpha: 0.99, epsilon: 1e-8, momentum: 0, centered: false, weightDecay: 0 });
+  assert.deepEqual(lion(), { kind: 'lion', learningRate: constant(1e-4), beta1: 0.9, beta2: 0.99, weightDecay: 0 });
+  assert.deepEqual(lamb(), { kind: 'lamb', learningRate: constant(1e-3), beta1: 0.9, beta2: 0.999, epsilon: 1e-6, weightDecay: 0 });
+  assert.deepEqual(adafactor(), {
+    kind: 'adafactor', learningRate: constant(1), epsilon1: 1e-30, epsilon2: 1e-3, clipThreshold: 1, decayRate: -0.8, beta1: 0, weightDecay: 0, scaleParameter: true, relativeStep: true, warmupInit: false,
+  });
+  const kept = (optimizer: Optimizer, shape: readonly number[]): unknown[] => momentNames(optimizer, { shape }).map((name, i) => [name, momentSizes(optimizer, { shape })[i]]);
+  assert.deepEqual(kept(sgd({ learningRate: 1 }), [3, 4]), []);
+  assert.deepEqual(kept(sgd({ learningRate: 1, momentum: 0.9 }), [3, 4]), [['momentum_buffer', 12]]);
+  for (const optimizer of [adam(), adamW(), lamb()]) assert.deepEqual(kept(optimizer, [3, 4]), [['exp_avg', 12], ['exp_avg_sq', 12]]);
+  assert.deepEqual(kept(lion(), [7]), [['exp_avg', 7]]);
+  assert.deepEqual(kept(rmsProp({ momentum: 0.5, centered: true }), [7]), [['square_avg', 7], ['grad_avg', 7], ['momentum_buffer', 7]]);
+  assert.deepEqual(kept(adafactor(), [3, 4]), [['exp_avg_sq_row', 3], ['exp_avg_sq_col', 4]]);
+  assert.deepEqual(kept(adafactor({ beta1: 0.9 }), [7]), [['exp_avg_sq', 7], ['exp_avg', 7]]);
+  assert.deepEqual([0, 9_999, 39_999].map((updates) => learningRateOf(adafactor(), 0, updates)), [1e-2, 1e-2, 1 / 200]);
+  assert.deepEqual([0, 1_999_999].map((updates) => learningRateOf(adafactor({ warmupInit: true }), 0, updates)), [1e-6, 1 / Math.sqrt(2e6)]);
+  assert.equal(learningRateOf(adafactor({ learningRate: 0.3, relativeStep: false }), 5, 5), 0.3);
   for (const build of [
     () => sgd({ learningRate: -1 }), () => sgd({ learningRate: Infinity }), () => sgd({ learningRate: NaN }), () => sgd({ learningRate: 1, momentum: -0.1 }), () => sgd({ learningRate: 1, nesterov: true }),
     () => sgd({ learningRate: 1, momentum: 0.9, dampening: 0.1, nesterov: true }), () => sgd({ learningRate: 1, dampening: 2 }), () => sgd({ learningRate: 1, weightDecay: -1 }),
     () => adam({ beta1: 1 }), () => adam({ beta2: 1 }), () => adamW({ beta1: -0.1 }), () => adam({ epsilon: NaN }),
+    () => rmsProp({ alpha: 1 }), () => rmsProp({ momentum: -1 }), () => rmsProp({ epsilon: -1 }), () => lion({ beta2: 1 }), () => lamb({ beta1: 1 }), () => lamb({ weightDecay: -1 }),
+    () => adafactor({ learningRate: 1 }), () => adafactor({ relativeStep: false }), () => adafactor({ relativeStep: false, learningRate: 1, warmupInit: true }), () => adafactor({ decayRate: 0.8 }),
+    () => adafactor({ epsilon1: 0 }), () => adafactor({ clipThreshold: 0 }), () => adafactor({ beta1: 1 }),
   ]) assert.throws(build, InvalidConfig, String(build));
 });
 
