@@ -7,8 +7,8 @@
  * with the original name, message and stack as its cause. Not here: who is told (desk.ts).
  */
 import {
-  ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, WaferstreamError,
-  type ErrorDetails,
+  ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, StorageFailed,
+  WaferstreamError, type ErrorDetails,
 } from '../util/errors.js';
 import { FIELD_WORDS } from './protocol-codec.js';
 
@@ -29,7 +29,7 @@ interface ErrorData {
 }
 
 const classes: Readonly<Record<string, new (details: ErrorDetails, options?: ErrorOptions) => WaferstreamError>> = {
-  ActorFailed, CorruptFile, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated,
+  ActorFailed, CorruptFile, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, StorageFailed,
 };
 
 const plain = (value: unknown): unknown => {
