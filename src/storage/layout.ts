@@ -5,7 +5,7 @@
  *     written once            step s has superblock, table and slot s mod 2
  *
  *   head        magic, version, blocks, scratch bytes, identity, checksum of the sizes, own checksum
- *   superblock  magic, version, slot, step, bytes and checksum of the table, identity, own checksum: in one sector, so that it is old or new
+ *   superblock  magic, version, slot, step, bytes and checksum of the table, whether it is the first, identity, own checksum: in one sector, so that it is old or new
  *   table       checksum of every block of the slot, bytes of the state, the state: a text that the caller gives at the commit
  *
  * Not here: when they are written (shard.ts).
@@ -40,6 +40,8 @@ export interface Superblock {
   readonly step: number;
   readonly tableBytes: number;
   readonly tableCrc: number;
+  /** Nothing was committed before it. */
+  readonly first: boolean;
 }
 
 export interface Table {
@@ -138,12 +140,13 @@ export const decodeHead = (page: Uint8Array, where: string): { readonly sizesByt
   };
 };
 
-export const encodeSuperblock = ({ step, tableBytes, tableCrc }: Superblock, identity: string): Uint8Array =>
+export const encodeSuperblock = ({ step, tableBytes, tableCrc, first }: Superblock, identity: string): Uint8Array =>
   sealed(superMagic, identity, (view) => {
     view.setUint32(12, step % 2, true);
     view.setBigUint64(16, BigInt(step), true);
     view.setUint32(24, tableBytes, true);
     view.setUint32(28, tableCrc, true);
+    view.setUint32(32, first ? 1 : 0, true);
   });
 
 /** The superblock of a slot, or null if the page is none of this shard: never written, torn, or of another one. */
@@ -151,7 +154,7 @@ export const decodeSuperblock = (page: Uint8Array, slot: number, plan: ShardPlan
   if (!isSealed(page, superMagic) || identityIn(page) !== plan.identity) return null;
   const view = viewOf(page), step = Number(view.getBigUint64(16, true)), tableBytes = view.getUint32(24, true);
   const possible = view.getUint32(8, true) === formatVersion && view.getUint32(12, true) === slot && step % 2 === slot && tableBytes >= 4 * plan.blocks.length + 4 && tableBytes <= tableRoom(plan.blocks.length);
-  return possible ? { step, tableBytes, tableCrc: view.getUint32(28, true) } : null;
+  return possible ? { step, tableBytes, tableCrc: view.getUint32(28, true), first: view.getUint32(32, true) === 1 } : null;
 };
 
 /** A table, padded to pages, and the bytes of it that its checksum covers. @throws DoesNotFit for too long a state. */

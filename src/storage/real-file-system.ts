@@ -35,20 +35,28 @@ const flagsOf: Readonly<Record<OpenMode, number>> = {
 };
 
 type Request = (descriptor: number, bytes: Uint8Array, offset: number, count: number, at: number) => number;
+/** The two calls that may do less than they are asked. */
+export interface Requests {
+  readonly read: Request;
+  readonly write: Request;
+}
 
-class RealFile implements OpenFile {
+/** A file of the host, by its descriptor. */
+export class RealFile implements OpenFile {
   readonly path: string;
   readonly #descriptor: number;
   readonly #direct: boolean;
-  constructor(path: string, descriptor: number, direct: boolean) {
+  readonly #requests: Requests;
+  constructor(path: string, descriptor: number, direct: boolean, requests: Requests = { read: readSync, write: writeSync }) {
     this.path = path;
     this.#descriptor = descriptor;
     this.#direct = direct;
+    this.#requests = requests;
   }
 
   read(into: Uint8Array, at: number): void {
     for (let done = 0; done < into.length; ) {
-      const count = this.#transfer(readSync, 'reading', into, done, at);
+      const count = this.#transfer(this.#requests.read, 'reading', into, done, at);
       if (count === 0) throw new CorruptFile({ what: 'the file ends early', where: this.path, value: at + done, limit: at + into.length, hint: 'it was cut, or is of another kind' });
       done += count;
     }
@@ -56,7 +64,7 @@ class RealFile implements OpenFile {
 
   write(from: Uint8Array, at: number): void {
     for (let done = 0; done < from.length; ) {
-      const count = this.#transfer(writeSync, 'writing', from, done, at);
+      const count = this.#transfer(this.#requests.write, 'writing', from, done, at);
       if (count === 0) throw new StorageFailed({ what: `writing ${from.length - done} bytes at ${at + done}: the disk takes none`, where: this.path, value: 'EIO', hint: "look at the host's log" });
       done += count;
     }

@@ -50,7 +50,7 @@ export class ShardFile {
   }
 
   /** The step whose superblock and table are valid in a slot. */
-  committed(slot: number): { readonly step: number; readonly table: Table } | null {
+  committed(slot: number): { readonly step: number; readonly first: boolean; readonly table: Table } | null {
     const { plan, superblocks, tables } = this.layout, at = slot === 0 ? 0 : 1;
     const page = new Uint8Array(pageBytes);
     this.#meta.read(page, superblocks[at]);
@@ -59,7 +59,7 @@ export class ShardFile {
     const bytes = new Uint8Array(superblock.tableBytes);
     this.#meta.read(bytes, tables[at]);
     const table = decodeTable(bytes, superblock, plan.blocks.length);
-    return table === null ? null : { step: superblock.step, table };
+    return table === null ? null : { step: superblock.step, first: superblock.first, table };
   }
 
   put(from: Uint8Array, at: number): void {
@@ -90,15 +90,6 @@ export class ShardFile {
 
   putMeta(bytes: Uint8Array, at: number): void {
     this.#meta.write(bytes, at);
-  }
-
-  /** Whether no superblock was ever left here: a step that was never committed is not one that was lost. */
-  isPristine(): boolean {
-    const page = new Uint8Array(pageBytes);
-    return this.layout.superblocks.every((at) => {
-      this.#meta.read(page, at);
-      return page.every((byte) => byte === 0);
-    });
   }
 
   sync(): void {

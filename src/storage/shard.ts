@@ -22,6 +22,8 @@ export interface CommittedStep {
   readonly step: number;
   /** The text given at the commit. */
   readonly state: string;
+  /** Nothing was committed before it. */
+  readonly first: boolean;
 }
 
 export interface OpenShardOptions {
@@ -110,13 +112,8 @@ export class Shard {
   get committed(): readonly CommittedStep[] {
     return [0, 1].flatMap((slot): CommittedStep[] => {
       const step = this.#sums.committed(slot), found = step === -1 ? null : this.#file.committed(slot);
-      return found === null || found.step !== step ? [] : [{ step, state: found.table.state }];
+      return found === null || found.step !== step ? [] : [{ step, state: found.table.state, first: found.first }];
     }).toSorted((a, b) => b.step - a.step);
-  }
-
-  /** Whether no superblock was ever left in the file: nothing was committed, so nothing was lost. */
-  get pristine(): boolean {
-    return this.#file.isPristine();
   }
 
   #bytesOf(block: number, view: Uint8Array): void {
@@ -169,10 +166,10 @@ export class Shard {
   /** Makes a step the newest. All its blocks were written, by this thread or by others. @throws EmulatorBug if not. */
   commit(step: number, state: string, durability: Durability): void {
     this.#begin(step);
-    const table = encodeTable(this.#sums.all(step), state), slot = step % 2 === 0 ? 0 : 1;
+    const table = encodeTable(this.#sums.all(step), state), slot = step % 2 === 0 ? 0 : 1, first = this.#sums.newest === -1;
     this.#file.putMeta(table.padded, this.#layout.tables[slot]);
     if (durability === 'power') this.#file.sync();
-    this.#file.putMeta(encodeSuperblock({ step, tableBytes: table.bytes, tableCrc: table.crc }, this.plan.identity), this.#layout.superblocks[slot]);
+    this.#file.putMeta(encodeSuperblock({ step, tableBytes: table.bytes, tableCrc: table.crc, first }, this.plan.identity), this.#layout.superblocks[slot]);
     if (durability === 'power') this.#file.sync();
     this.#sums.setCommitted(slot, step);
   }
@@ -190,6 +187,11 @@ export class Shard {
     this.#file.sync();
     this.#sums.forget(step);
     this.#sums.setAcknowledged(this.#sums.newest);
+  }
+
+  /** Returns when all that was written so far survives a loss of power. */
+  sync(): void {
+    this.#file.sync();
   }
 
   #scratchAt(offset: number, bytes: number): number {

@@ -48,6 +48,13 @@ const checkSpace = (fs: FileSystem, shards: readonly { readonly path: string; re
   }
 };
 
+/** A folder whose name survives. */
+const makeFolder = (fs: FileSystem, folder: string): void => {
+  if (fs.kind(folder) !== null) return;
+  fs.makeFolder(folder);
+  fs.syncFolder(dirname(folder));
+};
+
 /**
  * Makes a store with nothing committed.
  * @throws InvalidConfig where there is one, or something else with its names; DoesNotFit where a disk has too little room.
@@ -61,20 +68,18 @@ export const createStore = (fs: FileSystem, folder: string, plan: StorePlan): vo
     about: plan.about ?? {},
   });
   checkManifest(manifest, folder);
-  fs.makeFolder(folder);
+  makeFolder(fs, folder);
   const lock = fs.lock(folder);
   try {
     const paths = shardPaths(folder, manifest);
     for (const path of [join(folder, manifestName), ...paths]) {
       if (fs.kind(path) !== null) throw new InvalidConfig({ what: 'it exists already', where: path, hint: 'open the store, or choose another folder; what an interrupted making left is to be removed' });
     }
-    for (const path of paths) fs.makeFolder(dirname(path));
+    for (const path of paths) makeFolder(fs, dirname(path));
     const plans = manifest.shards.map((shard, i) => shardPlanOf(manifest, shard, i));
     checkSpace(fs, plans.map((shard, i) => ({ path: paths[i] as string, bytes: shardBytes(shard) })));
     plans.forEach((shard, i) => createShard(fs, paths[i] as string, shard));
-    for (const path of paths) fs.syncFolder(dirname(dirname(path)));
     replaceFile(fs, folder, manifestName, encodeManifest(manifest));
-    fs.syncFolder(dirname(folder));
   } finally {
     lock.release();
   }
@@ -141,18 +146,27 @@ export class Store {
     });
   }
 
-  /** Lets go what only some shards have committed: a crash came between. @throws CorruptFile if that cannot be how it came about. */
+  /**
+   * Lets go what only some shards have committed: a crash came between. What stays is then made to survive a loss of power, since the next step is
+   * written over the one before it. @throws CorruptFile if that cannot be how it came about.
+   */
   settle(): void {
     const newest = this.committedSteps()[0] ?? -1;
     const ahead = this.shards.map((shard) => shard.committed.filter(({ step }) => step > newest));
-    if (newest === -1 && ahead.some((steps) => steps.length > 0)) {
-      const unfinished = ahead.every((steps) => steps.length <= 1) && this.shards.some((shard) => shard.pristine);
-      if (!unfinished) throw new CorruptFile({ what: 'no step is there in all shards', where: this.folder, hint: 'go back to a copy' });
-    }
+    // Of the first step nothing can have been built on, so a crash in its commit is all that is lost.
+    if (newest === -1 && ahead.flat().some(({ first }) => !first)) throw new CorruptFile({ what: 'no step is there in all shards', where: this.folder, hint: 'go back to a copy' });
     ahead.forEach((steps, i) => {
       if (steps.length > 1) throw new CorruptFile({ what: `it is more than one step ahead of another shard, which lost steps`, where: this.shards[i]?.path ?? '', hint: 'go back to a copy' });
       for (const { step } of steps) this.shards[i]?.forget(step);
     });
+    for (const shard of this.shards) shard.sync();
+  }
+
+  /** Goes back from the newest step, which turned out to be damaged, to the one before, if all shards still have it. @throws CorruptFile if not */
+  goBack(): void {
+    const [newest, before] = this.committedSteps();
+    if (newest === undefined || before === undefined) throw new CorruptFile({ what: 'no older step is there', where: this.folder, hint: 'go back to a copy' });
+    for (const shard of this.shards) shard.forget(newest);
   }
 
   /** Commits a step in all shards from one thread, and acknowledges it. `states` has a text for each shard. */
