@@ -28,7 +28,7 @@ export { specs, type WaferSpec } from './spec/wafer.js';
 export { digest, firstDifference, type Difference, type NamedTensor } from './tensor/named.js';
 export type { RunRecord, CountsByDevice, SparsityReport } from './trace/record.js';
 export type { Action, Counts } from './trace/counts.js';
-export { ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, WaferstreamError } from './util/errors.js';
+export { ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, StorageFailed, WaferstreamError } from './util/errors.js';
 export { compareWithReference, type StepVerdicts } from './emulator/against-reference.js';
 export { describeVerdict, type Verdict } from './reference/compare.js';
 export { bytesEntropy, readText } from './formats/text.js';
@@ -41,3 +41,5 @@ export { readTokens, splitTokens, type ReadTokensOptions, type TokenIds, type To
 export { configOfModel, modelOfConfig, readModelConfig, type ConfigOptions, type ModelConfig } from './formats/hugging-face/config.js';
 export { readCheckpoint, writeCheckpoint, type CheckpointOptions } from './formats/hugging-face/checkpoint.js';
 export { findIdxPair, readIdx, readIdxPair } from './formats/idx.js';
+export { describeStore, verifyStore, type Damage, type StoreDescription } from './storage/look.js';
+export { realFileSystem } from './storage/real-file-system.js';

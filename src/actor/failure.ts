@@ -7,8 +7,8 @@
  * with the original name, message and stack as its cause. Not here: who is told (desk.ts).
  */
 import {
-  ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, StorageFailed, WaferstreamError,
-  type ErrorDetails,
+  ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, StorageFailed,
+  WaferstreamError, type ErrorDetails,
 } from '../util/errors.js';
 import { FIELD_WORDS } from './protocol-codec.js';
 

@@ -2,7 +2,7 @@
  * Blocks: how the pieces of MemoryX's state are dealt over shards. A piece is cut into runs of at most 4 MiB; neighbouring runs go to different shards, so that a large
  * tensor comes from all disks at once.
  *
- *   piece p, run r ─▶ shard (p + r) mod shards, the next block of its file
+ *   run after run ─▶ shard after shard, the next block of its file; those of gradients, which outlive nothing, into rooms of their own
  *
  * Not here: files (storage/), when a piece moves (coordinator/residence.ts).
  */
@@ -36,10 +36,11 @@ export interface Dealt {
 
 export const dealBlocks = (pieces: readonly Piece[], shards: number): Dealt => {
   const blocks = Array.from({ length: shards }, (): number[] => []), scratchBytes = blocks.map(() => 0);
-  const runs = pieces.map(({ bytes, scratch }, p) => {
+  let lasting = 0, passing = 0;
+  const runs = pieces.map(({ bytes, scratch }) => {
     const of: Run[] = [];
-    for (let offset = 0, r = 0; offset < bytes; offset += blockBytesMax, r++) {
-      const shard = (p + r) % shards, now = Math.min(blockBytesMax, bytes - offset), list = blocks[shard] as number[];
+    for (let offset = 0; offset < bytes; offset += blockBytesMax) {
+      const shard = (scratch ? passing++ : lasting++) % shards, now = Math.min(blockBytesMax, bytes - offset), list = blocks[shard] as number[];
       of.push({ shard, at: scratch ? (scratchBytes[shard] as number) : list.length, offset, bytes: now });
       if (scratch) scratchBytes[shard] = (scratchBytes[shard] as number) + now;
       else list.push(now);

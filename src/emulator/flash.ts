@@ -1,69 +1,104 @@
 /**
  * The flash tier of a run: its store is made, or opened again where the run is resumed from it, and read when the run is over.
  *
- *   folders + what the pieces are ─▶ store, locked ─▶ files for the lanes (cluster/flash/) … ─▶ weights of the last step, read when somebody looks at them
+ *   folder + what the pieces are ─▶ store, locked ─▶ files for the lanes (cluster/flash/) … ─▶ weights of the last step, read when somebody looks at them
  *
- * Not here: files (storage/), when pieces move (cluster/coordinator/residence.ts), resuming on another layout (resume.ts).
+ * Not here: files (storage/), when pieces move (cluster/coordinator/residence.ts), resuming from somewhere else (resume.ts).
  */
-import { join } from 'node:path';
-import { dealBlocks } from '../cluster/flash-blocks.js';
-import type { FlashProps } from '../cluster/flash/lane.js';
+import { dirname, join, resolve } from 'node:path';
+import { dealBlocks, type Run } from '../cluster/flash-blocks.js';
+import type { FlashFiles } from '../cluster/flash/lane.js';
 import type { ClusterLayout, TierPlan } from '../cluster/layout.js';
-import { piecesOf } from '../cluster/tiers.js';
-import { realFileSystem } from '../storage/file-system.js';
-import { createStore, isStore, lockStore, removeUnbegun, shardFile, Store, type CommittedStep } from '../storage/store.js';
+import { piecesOf, type StatePiece } from '../cluster/tiers.js';
+import type { Model } from '../model/graph.js';
+import { manifestName, type Piece } from '../storage/manifest.js';
+import { realFileSystem } from '../storage/real-file-system.js';
+import { shardChecksums } from '../storage/checksums.js';
+import { createShard } from '../storage/shard.js';
+import { createStore, openStore, type Store, type StorePlan } from '../storage/store.js';
+import { InvalidConfig } from '../util/errors.js';
 import { MiB } from '../util/units.js';
 import { identityOf, type Contract } from './contract.js';
 import { aboutOf } from './flash-about.js';
 import type { MemoryXOptions } from './options.js';
 
+type Tiered = ClusterLayout & { readonly tiers: TierPlan };
+
 export interface OpenFlash {
-  readonly files: readonly FlashProps['file'][];
+  /** The store's folder. */
+  readonly folder: string;
+  readonly files: readonly FlashFiles[];
   /** Room for what a version says of itself. */
   readonly text: SharedArrayBuffer;
-  /** The state that the store was opened with; null: it is to be filled. */
-  readonly committed: CommittedStep | null;
-  readonly folders: readonly string[];
+  /** Every shard has committed a version. */
+  acknowledge(version: number): void;
   close(): void;
 }
 
-export const foldersOf = ({ flashDir, shards = 1 }: MemoryXOptions): string[] =>
-  typeof flashDir === 'object' ? [...flashDir] : flashDir === undefined ? [] : Array.from({ length: shards }, (_, s) => join(flashDir, `shard-${s}`));
+/** The folder of the store, and where its shards lie if each has a folder of its own. */
+export const foldersOf = ({ flashDir, shards = 1 }: MemoryXOptions): { readonly folder: string; readonly shards: number; readonly own: readonly string[] | null } | null => {
+  if (flashDir === undefined) return null;
+  return typeof flashDir === 'string' ? { folder: flashDir, shards, own: null } : { folder: flashDir[0] as string, shards: flashDir.length, own: flashDir.map((folder) => resolve(folder)) };
+};
 
-/** Opens the run's own store. `resumed`: it goes on from what is there; else there must be nothing. @throws InvalidConfig, DoesNotFit, StorageFailed, CorruptFile */
-export const openFlash = (layout: ClusterLayout & { readonly tiers: TierPlan }, options: MemoryXOptions, contract: Contract, resumed: boolean): OpenFlash => {
-  const folders = foldersOf(options), { pieces } = piecesOf(layout.tiers), { blocks, scratchBytes } = dealBlocks(pieces, folders.length);
-  const about = aboutOf(layout, contract), identity = identityOf(about.layout, contract, folders.length);
-  const unlock = lockStore(folders);
+/** What people call the pieces. */
+const namedPieces = (model: Model, { groups }: TierPlan, pieces: readonly StatePiece[], runs: readonly (readonly Run[])[]): Piece[] =>
+  pieces.flatMap(({ group, kind, bytes, scratch }, p) => {
+    if (scratch) return [];
+    const names = groups[group]?.parameters.map((parameter) => model.parameters[parameter]?.name).join(', ');
+    return [{ name: `${kind === 'stored' ? 'weights, moments and mask' : kind} of ${names}`, bytes, parts: (runs[p] ?? []).map((run) => ({ shard: run.shard, block: run.at, offset: 0, bytes: run.bytes })) }];
+  });
+
+/** A store that was made and never had a state: its run died before. */
+const removeUnbegun = (folder: string): void => {
+  if (realFileSystem.kind(join(folder, manifestName)) === null) return;
+  const store = openStore(realFileSystem, folder, { mode: 'write' });
   try {
-    const first = folders[0] as string;
-    // A run that died before its first state was whole left nothing to lose.
-    if (isStore(first) && !resumed && isUnbegun(first, folders)) removeUnbegun(folders);
-    if (!resumed || !isStore(first)) createStore({ folders, blocks, scratchBytes, identity, about });
-    const store = Store.open(first, { mode: 'write', folders, scratchBytes }), committed = store.committed()[0] ?? null;
-    const files = folders.map((folder, s): FlashProps['file'] => ({
-      path: shardFile(folder), plan: { blocks: blocks[s] ?? [], scratchBytes: scratchBytes[s] ?? 0, identity }, mode: 'write', checksums: store.checksums[s] as SharedArrayBuffer,
-      unguarded: options.durability === 'checkpoint',
-    }));
+    if (store.committedSteps().length > 0) throw new InvalidConfig({ what: 'a folder that holds the state of a run', where: folder, hint: 'go on with it (resume: the folder), or choose an empty folder' });
+    for (const { path } of store.shards) realFileSystem.remove(path);
+    realFileSystem.remove(join(folder, manifestName));
+  } finally {
+    store.close();
+  }
+};
+
+/** Opens the run's own store. `resumed`: it goes on from what is there; else there must be no state. @throws InvalidConfig, DoesNotFit, StorageFailed, CorruptFile */
+export const openFlash = (layout: Tiered, options: MemoryXOptions, contract: Contract, resumed: boolean): OpenFlash => {
+  const where = foldersOf(options);
+  if (where === null) throw new InvalidConfig({ what: 'memoryX.flashDir is missing' });
+  const { folder, own } = where, { pieces } = piecesOf(layout.tiers), { runs, blocks, scratchBytes } = dealBlocks(pieces, where.shards);
+  if (blocks.some((of) => of.length === 0)) throw new InvalidConfig({ what: 'memoryX.shards', value: where.shards, limit: `${blocks.flat().length} blocks of state`, hint: 'give fewer units to so small a model' });
+  const about = aboutOf(layout, contract), plan: StorePlan = {
+    identity: identityOf(about.layout, contract, where.shards), pieces: namedPieces(layout.program.model, layout.tiers, pieces, runs), about: { ...about },
+    shards: blocks.map((of, s) => ({ blocks: of, scratchBytes: 0, ...(own === null ? {} : { folder: own[s] as string }) })),
+  };
+  if (!resumed) {
+    removeUnbegun(folder);
+    createStore(realFileSystem, folder, plan);
+  }
+  const store = openStore(realFileSystem, folder, { mode: 'write', expect: plan });
+  try {
+    const files = store.shards.map((shard, s) => filesOf(shard, scratchBytes[s] as number, plan.identity, options.durability === 'checkpoint'));
     return {
-      files, text: new SharedArrayBuffer(MiB), committed, folders,
+      folder, files, text: new SharedArrayBuffer(MiB), acknowledge: (version) => store.acknowledge(version),
       close() {
+        for (const { scratch } of files) realFileSystem.remove(scratch.path);
         store.close();
-        unlock();
       },
     };
   } catch (error) {
-    unlock();
+    store.close();
     throw error;
   }
 };
 
-const isUnbegun = (first: string, folders: readonly string[]): boolean => {
-  if (!folders.every((folder) => realFileSystem.exists(shardFile(folder)))) return true;
-  const store = Store.open(first, { folders });
-  try {
-    return store.shards.every((shard) => shard.committed().length === 0);
-  } finally {
-    store.close();
-  }
+/** What lanes open of a shard; the file of its gradients is made anew. */
+const filesOf = (shard: Store['shards'][number], scratchBytes: number, identity: string, unguarded: boolean): FlashFiles => {
+  const scratch = join(dirname(shard.path), 'gradients.bin'), plan = { blocks: [4], scratchBytes, identity };
+  if (realFileSystem.kind(scratch) !== null) realFileSystem.remove(scratch);
+  createShard(realFileSystem, scratch, plan);
+  return {
+    path: shard.path, options: { mode: 'write', checksums: shard.checksums, unguarded },
+    scratch: { path: scratch, options: { mode: 'write', checksums: shardChecksums(plan) } },
+  };
 };

@@ -14,7 +14,7 @@ import { InvalidConfig } from '../util/errors.js';
 import { checkContract, contractOf } from './contract.js';
 import { foldersOf } from './flash.js';
 import type { ClusterOptions, TrainOptions } from './options.js';
-import { openStored, storeFolder, type VersionState } from './stored-state.js';
+import { isStore, openStored, type VersionState } from './stored-state.js';
 
 /** A saved state, read tensor by tensor. */
 export interface SavedState {
@@ -38,9 +38,8 @@ export interface Resumed {
 }
 
 const openSaved = (path: string): SavedState & { readonly state: VersionState | null } => {
-  const folder = storeFolder(path);
-  if (folder === null) throw new InvalidConfig({ what: 'nothing to resume from', where: 'resume', value: path, hint: 'give a checkpoint, a folder of checkpoints, or the folder of a flash store' });
-  const stored = openStored(folder);
+  if (!isStore(path)) throw new InvalidConfig({ what: 'nothing to resume from', where: 'resume', value: path, hint: 'give a checkpoint, a folder of checkpoints, or the folder of a flash store' });
+  const stored = openStored(path);
   return { ...stored, contract: stored.about.contract, evaluations: stored.state.evaluations };
 };
 
@@ -55,8 +54,8 @@ export const openResumed = (path: string, model: Model, o: TrainOptions, cluster
       const mask = saved.mask(name);
       return mask === null ? [] : [{ name, shape, mask }];
     });
-    const own = foldersOf(cluster.memoryX ?? {})[0], folder = storeFolder(path);
-    const isOwn = own !== undefined && folder !== null && resolve(own) === resolve(folder);
+    const own = foldersOf(cluster.memoryX ?? {})?.folder;
+    const isOwn = own !== undefined && resolve(own) === resolve(path);
     return {
       version: saved.step, evaluations: saved.evaluations, masks, inPlace: isOwn ? saved.state : null,
       first: (mask) => ({

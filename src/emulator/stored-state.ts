@@ -5,7 +5,9 @@
  */
 import { dealBlocks } from '../cluster/flash-blocks.js';
 import { CorruptFile, InvalidConfig } from '../util/errors.js';
-import { isStore, Store, type CommittedStep } from '../storage/store.js';
+import { manifestName } from '../storage/manifest.js';
+import { realFileSystem } from '../storage/real-file-system.js';
+import { openStore, type Store } from '../storage/store.js';
 import type { StoreAbout, StoredMask, StoredParameter } from './flash-about.js';
 
 /** What a committed version says of itself. */
@@ -27,18 +29,18 @@ export interface StoredState {
   close(): void;
 }
 
-/** The store whose first folder, or whose folder of shards, is given; null: there is none. */
-export const storeFolder = (path: string): string | null => [path, `${path}/shard-0`].find((folder) => isStore(folder)) ?? null;
+/** Whether a folder is that of a store. */
+export const isStore = (folder: string): boolean => realFileSystem.kind(`${folder}/${manifestName}`) === 'file';
 
 /** Opens a store at a committed step, the newest unless said. @throws CorruptFile, InvalidConfig */
-export const openStored = (folder: string, step?: number, folders?: readonly string[]): StoredState => {
-  const store = Store.open(folder, folders === undefined ? {} : { folders });
+export const openStored = (folder: string, step?: number): StoredState => {
+  const store = openStore(realFileSystem, folder, { mode: 'read' });
   try {
-    const committed = store.committed(), found = step === undefined ? committed[0] : committed.find((one) => one.step === step);
+    const committed = store.committedSteps(), found = step === undefined ? committed[0] : committed.find((one) => one === step);
     if (found === undefined) {
-      throw new InvalidConfig({ what: step === undefined ? 'a flash store in which no step was ever committed' : `step ${step} of a flash store`, where: folder, ...(step === undefined ? {} : { limit: committed.map((one) => one.step).join(', ') || 'none' }), hint: 'begin anew, or resume from a checkpoint' });
+      throw new InvalidConfig({ what: step === undefined ? 'a flash store in which no step was ever committed' : `step ${step} of a flash store`, where: folder, ...(step === undefined ? {} : { limit: committed.join(', ') || 'none' }), hint: 'begin anew, or resume from a checkpoint' });
     }
-    return reader(store, folder, found);
+    return reader(store, folder, found, store.states(found)[0] as string);
   } catch (error) {
     store.close();
     throw error;
@@ -54,8 +56,8 @@ const once = (close: () => void): (() => void) => {
   };
 };
 
-const reader = (store: Store, folder: string, committed: CommittedStep): StoredState => {
-  const about = store.manifest.about as StoreAbout, { step } = committed, state = JSON.parse(committed.state) as VersionState;
+const reader = (store: Store, folder: string, step: number, text: string): StoredState => {
+  const about = store.manifest.about as unknown as StoreAbout, state = JSON.parse(text) as VersionState;
   const { runs } = dealBlocks(about.layout.pieces, store.shards.length);
   /** Bytes first … of a piece; whole blocks are read, for only they can be checked. */
   const readPiece = (piece: number, first: number, into: Uint8Array): void => {

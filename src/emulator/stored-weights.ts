@@ -8,8 +8,8 @@ import type { NamedMask } from '../model/sparsity.js';
 import type { NamedTensor } from '../tensor/named.js';
 import { openStored, type StoredState } from './stored-state.js';
 
-const during = <T>(folders: readonly string[], step: number, read: (stored: StoredState) => T): T => {
-  const stored = openStored(folders[0] as string, step, folders);
+const during = <T>(folder: string, step: number, read: (stored: StoredState) => T): T => {
+  const stored = openStored(folder, step);
   try {
     return read(stored);
   } finally {
@@ -18,7 +18,7 @@ const during = <T>(folders: readonly string[], step: number, read: (stored: Stor
 };
 
 /** The weights of a committed step. `data` @throws InvalidConfig if a later run has gone on from that step, CorruptFile for damage */
-export const storedWeights = (model: Model, folders: readonly string[], step: number): NamedTensor[] =>
+export const storedWeights = (model: Model, folder: string, step: number): NamedTensor[] =>
   model.parameters.map(({ name, shape, size }) => {
     let seen = new WeakRef(new Float32Array(0));
     return {
@@ -27,15 +27,15 @@ export const storedWeights = (model: Model, folders: readonly string[], step: nu
         const known = seen.deref();
         if (known !== undefined && known.length === size) return known;
         const data = new Float32Array(size);
-        during(folders, step, (stored) => stored.weights(name, data));
+        during(folder, step, (stored) => stored.weights(name, data));
         seen = new WeakRef(data);
         return data;
       },
     };
   });
 
-export const storedMasks = (model: Model, folders: readonly string[], step: number): NamedMask[] =>
-  during(folders, step, (stored) => model.parameters.flatMap(({ name, shape }) => {
+export const storedMasks = (model: Model, folder: string, step: number): NamedMask[] =>
+  during(folder, step, (stored) => model.parameters.flatMap(({ name, shape }) => {
     const mask = stored.mask(name);
     return mask === null ? [] : [{ name, shape, mask }];
   }));

@@ -115,7 +115,7 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
   const ports = wire({ layout, system, data, evaluation, seed, fanIn, sweep: cluster.sweep ?? 'band', threads: job.threads, flash });
   const versions = new Versions(layout, first.version, resumed?.evaluations ?? []);
   const tiers: Tiers | null = tiered === null || flash === null ? null : startTiers({
-    layout: tiered, ports, text: flash.text, durability: cluster.memoryX?.durability ?? 'process', verdict: layout.clipNorm !== null, first: first.version, isOnFlash: resumed !== null && resumed.inPlace !== null,
+    layout: tiered, ports, text: flash.text, acknowledge: (version) => flash.acknowledge(version), durability: cluster.memoryX?.durability ?? 'process', verdict: layout.clipNorm !== null, first: first.version, isOnFlash: resumed !== null && resumed.inPlace !== null,
     stateOf: (version) => versions.textOf(version),
   });
   if (resumed !== null && resumed.inPlace !== null) restoreMasks(layout, resumed);
@@ -136,8 +136,8 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
     revive,
   });
   if (tiers !== null) await closeTiers(tiers, result.steps, revive, signal);
-  const weights = flash === null ? readWeights(model, layout, result.steps) : storedWeights(model, flash.folders, result.steps);
-  const masks = flash === null ? readMasks(model, layout, result.steps) : storedMasks(model, flash.folders, result.steps);
+  const weights = flash === null ? readWeights(model, layout, result.steps) : storedWeights(model, flash.folder, result.steps);
+  const masks = flash === null ? readMasks(model, layout, result.steps) : storedMasks(model, flash.folder, result.steps);
   return {
     weights,
     masks,

@@ -1,86 +1,129 @@
 /**
- * One writer at a time: a lock file that names its holder. A holder that was killed leaves it behind, and the next one takes it over.
+ * One writer at a time, without a lock of the kernel (Node has none) and without a heartbeat (a busy thread has no timers).
  *
- *   exclusive creation ─exists─▶ its holder lives: refused        it is dead: taken over, by one process only
+ *   claim = an empty file whose *name* says who claims: host, boot, process namespace, process, the process's start time, a text of its own
+ *   1 write the own claim   2 list all claims   3 another one that may be alive: withdraw the own, refuse. Else: held until withdrawn
  *
- * A holder is a process id with the time at which the process began, so that a reused id is nobody's. Holders on other hosts are not seen. Not here: what is locked.
+ * Of two that claim, the one that lists later sees the other's claim: two never hold. Both may be refused. A claim is dead when its process is
+ * (looked up with its start time, as numbers of processes come again); a dead claim stays dead, so anybody may remove it, and a killed
+ * process leaves nothing to clean. Limits: the claim of another host, or of another container, cannot be looked up and counts as alive, its file is then removed
+ * by hand; a thread that ends does not end its process; where there is no /proc only the process's number is compared.
  */
-import { readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { InvalidConfig } from '../util/errors.js';
-import { readText, type FileSystem } from './file-system.js';
+import type { FolderLock } from './file-system.js';
+import { codeOf, refusal } from './refusals.js';
 
-export interface Holder {
+const prefix = '.writer';
+const unknown = 'unknown';
+
+interface Claim {
+  readonly host: string;
+  readonly boot: string;
+  readonly namespace: string;
   readonly pid: number;
-  /** When the process began, as the system counts; '' where it does not say. */
-  readonly began: string;
+  readonly start: string;
+  /** Differs between two claims of one process. */
+  readonly own: string;
 }
 
-/** When a process began; null if there is none. */
-const beganAt = (pid: number): string | null => {
+const orUnknown = (read: () => string): string => {
   try {
-    // Field 22 of the line, behind the name in brackets.
-    const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return line.slice(line.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    return read();
   } catch {
-    try {
-      process.kill(pid, 0);
-      return '';
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === 'EPERM' ? '' : null;
-    }
+    return unknown;
   }
 };
 
-const lives = ({ pid, began }: Holder): boolean => {
-  const now = beganAt(pid);
-  return now !== null && (now === '' || began === '' || now === began);
-};
-
-export const thisProcess = (): Holder => ({ pid: process.pid, began: beganAt(process.pid) ?? '' });
-
-const name = 'store.lock';
-
-const holderIn = (fs: FileSystem, path: string): Holder | null => {
+/** When a process began, in the kernel's ticks since boot; null if there is none, or only its remains that nobody has collected. */
+const startOf = (pid: number): string | null => {
+  let stat: string;
   try {
-    const { pid, began } = JSON.parse(readText(fs, path)) as Holder;
-    return Number.isInteger(pid) && typeof began === 'string' ? { pid, began } : null;
-  } catch {
-    return null;
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return null;
+    return unknown;
   }
+  // The name of the program, in parentheses, may hold anything; state and the other fields come behind it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? unknown);
 };
 
-const create = (fs: FileSystem, path: string, holder: Holder): boolean => {
+const existsByNumber = (pid: number): boolean => {
   try {
-    const file = fs.open(path, 'create');
-    try {
-      file.write(new TextEncoder().encode(JSON.stringify(holder)), 0);
-    } finally {
-      file.close();
-    }
+    process.kill(pid, 0);
     return true;
   } catch (error) {
-    if (fs.exists(path)) return false;
-    throw error;
+    return codeOf(error) === 'EPERM';
   }
 };
 
-/** Locks a folder. Returns the way to unlock it. @throws InvalidConfig that names a holder that lives */
-export const lockFolder = (fs: FileSystem, folder: string, isAlive: (holder: Holder) => boolean = lives, self: Holder = thisProcess()): (() => void) => {
-  const path = `${folder}/${name}`, unlock = (): void => fs.remove(path);
-  if (create(fs, path, self)) return unlock;
-  const holder = holderIn(fs, path);
-  const refused = (hint: string): InvalidConfig => new InvalidConfig({ what: 'a store that another writer holds', where: folder, value: holder === null ? 'a lock that names nobody' : `process ${holder.pid}`, hint });
-  if (holder !== null && isAlive(holder)) throw refused('wait for it to end, or use another folder');
-  // Whoever creates this file may take over the lock of that one holder; nobody else can a second time.
-  const takeover = `${folder}/.${name}.${holder?.pid ?? 0}.${holder?.began ?? ''}`;
-  if (!create(fs, takeover, self)) {
-    const other = holderIn(fs, takeover);
-    if (other !== null && isAlive(other)) throw refused('another process is taking it over just now');
-    throw refused(`no process holds it any more: remove ${name} and ${takeover.slice(folder.length + 1)}`);
+const hasProc = (): boolean => startOf(process.pid) !== null;
+
+const nameOf = (c: Claim): string => [prefix, c.host, c.boot, c.namespace, c.pid, c.start, c.own].join('~');
+const parse = (name: string): Claim | null => {
+  const [begin, host, boot, namespace, pid, start, own] = name.split('~');
+  if (begin !== prefix || host === undefined || boot === undefined || namespace === undefined || pid === undefined || start === undefined || own === undefined) return null;
+  return { host, boot, namespace, pid: Number(pid), start, own };
+};
+
+const ownClaim = (): Claim => ({
+  host: hostname().replaceAll(/[^\w.-]/g, '_'),
+  boot: orUnknown(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')).trim().slice(0, 8),
+  namespace: orUnknown(() => readlinkSync('/proc/self/ns/pid')).replaceAll(/\D/g, '') || unknown,
+  pid: process.pid,
+  start: (hasProc() ? startOf(process.pid) : null) ?? unknown,
+  own: randomUUID().slice(0, 13),
+});
+
+/** Whether the process of a claim is certainly gone. */
+const isDead = (claim: Claim, me: Claim): boolean => {
+  if (claim.host !== me.host) return false;
+  if (claim.boot !== me.boot) return true;
+  if (claim.namespace !== me.namespace) return false;
+  if (!hasProc()) return !existsByNumber(claim.pid);
+  return startOf(claim.pid) !== claim.start;
+};
+
+const claimsIn = (folder: string): string[] => {
+  try {
+    return readdirSync(folder).filter((name) => parse(name) !== null).toSorted();
+  } catch (error) {
+    throw refusal('listing', folder, error);
   }
-  fs.remove(path);
-  const isOurs = create(fs, path, self);
-  fs.remove(takeover);
-  if (!isOurs) throw refused('another process was faster');
-  return unlock;
+};
+
+/** Claims a folder that exists. @throws InvalidConfig naming the holder; StorageFailed where nothing can be written. */
+export const lockFolder = (folder: string): FolderLock => {
+  const me = ownClaim(), file = join(folder, nameOf(me));
+  try {
+    closeSync(openSync(file, 'wx', 0o644));
+  } catch (error) {
+    throw refusal('claiming the folder', folder, error);
+  }
+  const release = (): void => rmSync(file, { force: true });
+  try {
+    for (const name of claimsIn(folder)) {
+      const other = parse(name);
+      if (other === null || other.own === me.own) continue;
+      if (isDead(other, me)) {
+        rmSync(join(folder, name), { force: true });
+        continue;
+      }
+      const here = other.host === me.host && other.namespace === me.namespace;
+      const holder = here && other.pid === me.pid ? `this process (${me.pid})` : `process ${other.pid} on ${other.host}${here ? '' : ' (which cannot be looked up from here)'}`;
+      throw new InvalidConfig({
+        what: `${holder} writes here`,
+        where: folder,
+        hint: here ? 'wait for it to end, or choose another folder' : `if it has ended, remove ${name} there`,
+      });
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return { release };
 };

@@ -1,217 +1,228 @@
 /**
- * A shard: one file that holds the last two states of a part of the parameters, and never a mixture of them.
+ * A shard: one file that keeps two steps of its blocks, so that one of them is whole after any crash.
  *
- *   [superblock 0 | superblock 1 | table 0 | table 1 | slot 0 | slot 1 | scratch]          the state of step s lies in slot s mod 2
- *   blocks of step s+1 ─▶ the other slot ─all there─▶ its table ─sync─▶ its superblock ─sync─▶ committed
+ *   write(s, b) …─▶ slot s mod 2 ─commit(s)─▶ table ▸ sync ▸ superblock ▸ sync ─acknowledge(s)─▶ write(s + 1, b) … over step s − 1
  *
- * Every block has a checksum in the table of its slot, and the table one in its superblock. Until step s+1 is committed nothing of step s is touched: whatever happens, the
- * newest valid superblock stands for a whole state. Scratch room outlives nothing. Not here: several shards (store.ts), the bytes of a superblock (superblock.ts).
+ * Step s lies in slot s mod 2 and stays as it is until step s + 1 is committed and acknowledged (by all shards of a store). A step exists from the moment that
+ * its superblock does; checksums tell whether what it speaks of is there. Opening reads head, superblocks and tables alone.
+ * Not here: bytes of those (layout.ts), what threads share (checksums.ts), several shards (store.ts).
  */
-import { CorruptFile, EmulatorBug, assert } from '../util/errors.js';
-import { roundUp } from '../util/units.js';
-import type { FileSystem, OpenFile } from './file-system.js';
-import { crc32, pageBytes, parseSuperblock, stateBytesMax, superblockOf, tableOf, parseTable, type Superblock } from './superblock.js';
+import { dirname } from 'node:path';
+import { CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, assert } from '../util/errors.js';
+import { Checksums, shardChecksums } from './checksums.js';
+import { crc32, crcOfZeros, zeros } from './crc.js';
+import { pageBytes, type FileSystem } from './file-system.js';
+import { checkPlan, encodeHead, encodeSuperblock, encodeTable, layoutOf, type ShardLayout, type ShardPlan } from './layout.js';
+import { ShardFile, readPlan } from './shard-file.js';
 
-/** What a shard is made of. */
-export interface ShardPlan {
-  /** Bytes of each block, in the order in which they stream. */
-  readonly blocks: readonly number[];
-  readonly scratchBytes: number;
-  /** 64 hexadecimal digits that say whose state it is. */
-  readonly identity: string;
-}
+/** `process`: survives the end of the process. `power`: also a loss of power, on a disk that keeps its word. */
+export type Durability = 'process' | 'power';
 
-/** Where everything of a shard's file lies, in bytes. */
-export interface ShardMap {
-  readonly blocks: readonly number[];
-  readonly starts: readonly number[];
-  readonly tables: readonly [number, number];
-  readonly slots: readonly [number, number];
-  readonly scratch: number;
-  readonly bytes: number;
-}
-
-export const mapShard = ({ blocks, scratchBytes }: Pick<ShardPlan, 'blocks' | 'scratchBytes'>): ShardMap => {
-  const tableBytes = roundUp(blocks.length * 4 + 8 + stateBytesMax, pageBytes), first = 2 * pageBytes;
-  const starts: number[] = [];
-  let slotBytes = 0;
-  for (const bytes of blocks) {
-    starts.push(slotBytes);
-    slotBytes += roundUp(bytes, pageBytes);
-  }
-  const slot = first + 2 * tableBytes, scratch = slot + 2 * slotBytes;
-  return { blocks, starts, tables: [first, first + tableBytes], slots: [slot, slot + slotBytes], scratch, bytes: scratch + roundUp(scratchBytes, pageBytes) };
-};
-
-export interface Committed {
+export interface CommittedStep {
   readonly step: number;
-  /** What was said of the state when it was committed. */
+  /** The text given at the commit. */
   readonly state: string;
+  /** Nothing was committed before it. */
+  readonly first: boolean;
 }
 
-/** 'process': it survives the end of the process; 'power': also a loss of power. */
-export type CommitTo = 'process' | 'power';
+export interface OpenShardOptions {
+  readonly mode: 'read' | 'write';
+  /** What the file must be planned for; without it, whatever it says of itself. */
+  readonly plan?: ShardPlan;
+  /** Blocks and scratch past the page cache: they must then begin at multiples of 4,096 in their memory. */
+  readonly direct?: boolean;
+  /** Steps are written as they come and need not be committed: none survives the writing of one of its parity. */
+  readonly unguarded?: boolean;
+  /** From shardChecksums, shared by all that write this shard. */
+  readonly checksums?: SharedArrayBuffer;
+}
 
-/** Words of shared checksums before those of blocks: the newest committed step + 1. */
-const headWords = 1;
+/** Bytes of the file of a plan. */
+export const shardBytes = (plan: ShardPlan): number => layoutOf(plan).bytes;
 
-/** Checksums of both slots and which step each block is of, shared by all that have the shard open. */
-export const shardChecksums = (blocks: number): SharedArrayBuffer => new SharedArrayBuffer((headWords + 4 * blocks) * 4);
-
-/** Makes the file of a shard; nothing is committed. @throws StorageFailed if there is one */
+/**
+ * Makes the file of a shard, with nothing committed. Its folder must be there.
+ * @throws InvalidConfig for a file that exists or a plan that cannot be; DoesNotFit where the disk has too little room.
+ */
 export const createShard = (fs: FileSystem, path: string, plan: ShardPlan): void => {
+  checkPlan(plan, path);
+  const { bytes } = layoutOf(plan), folder = dirname(path), { freeBytes } = fs.space(folder);
+  if (bytes > freeBytes) throw new DoesNotFit({ what: `the shard ${path}`, needBytes: bytes, haveBytes: freeBytes, hint: 'free space, use several folders, or choose a smaller model' });
   const file = fs.open(path, 'create');
   try {
-    file.truncate(mapShard(plan).bytes);
+    file.write(encodeHead(plan), 0);
+    file.truncate(bytes);
     file.sync();
   } finally {
     file.close();
   }
+  fs.syncFolder(folder);
 };
 
-export interface OpenShard {
-  readonly path: string;
-  readonly plan: ShardPlan;
-  readonly mode: 'read' | 'write';
-  /** Past the host's page cache. */
-  readonly direct?: boolean;
-  /** Of `shardChecksums`; what somebody has read or written before is known. Read from the file if left out. */
-  readonly checksums?: SharedArrayBuffer;
-  /** Steps need not be committed one by one: nothing survives anyway. */
-  readonly unguarded?: boolean;
-}
+/** What differs between the plan that is asked for and that of the file. */
+const compare = (asked: ShardPlan, found: ShardPlan, where: string): void => {
+  const refuse = (what: string, value: unknown, limit: unknown): never => {
+    throw new InvalidConfig({ what: `the shard was made for ${what}`, where, value, limit, hint: 'use the options that it was made with, or another folder' });
+  };
+  if (found.blocks.length !== asked.blocks.length) refuse('another number of blocks', found.blocks.length, asked.blocks.length);
+  const block = found.blocks.findIndex((bytes, b) => bytes !== asked.blocks[b]);
+  if (block !== -1) refuse(`another size of block ${block}`, found.blocks[block], asked.blocks[block]);
+  if (found.scratchBytes !== asked.scratchBytes) refuse('other scratchBytes', found.scratchBytes, asked.scratchBytes);
+  if (found.identity !== asked.identity) refuse('another identity', found.identity, asked.identity);
+};
+
+/** @throws CorruptFile for a damaged file, InvalidConfig for one of another plan. */
+export const openShard = (fs: FileSystem, path: string, options: OpenShardOptions): Shard => {
+  const plan = readPlan(fs, path);
+  if (options.plan !== undefined) compare(options.plan, plan, path);
+  return new Shard(new ShardFile(fs, path, layoutOf(plan), options), options);
+};
 
 export class Shard {
   readonly path: string;
-  readonly #map: ShardMap;
-  readonly #identity: string;
-  /** Tables and superblocks, and blocks. */
-  readonly #file: OpenFile;
-  readonly #data: OpenFile;
-  readonly #words: Int32Array;
-  readonly #scratch = new Map<number, number>();
+  readonly plan: ShardPlan;
+  /** Shared with other threads that open this shard. */
+  readonly checksums: SharedArrayBuffer;
+  readonly #file: ShardFile;
+  readonly #layout: ShardLayout;
+  readonly #sums: Checksums;
+  readonly #writable: boolean;
   readonly #unguarded: boolean;
 
-  private constructor(fs: FileSystem, o: OpenShard) {
-    this.path = o.path;
-    this.#map = mapShard(o.plan);
-    this.#identity = o.plan.identity;
-    this.#unguarded = o.unguarded ?? false;
-    this.#file = fs.open(o.path, o.mode);
-    try {
-      this.#data = o.direct === true ? fs.open(o.path, o.mode, true) : this.#file;
-      // Scratch room is whoever opens the file's.
-      if (o.mode === 'write' && this.#file.size() < this.#map.bytes) this.#file.truncate(this.#map.bytes);
-      this.#words = new Int32Array(o.checksums ?? shardChecksums(o.plan.blocks.length));
-      if (o.checksums === undefined) this.committed();
-    } catch (error) {
-      this.#file.close();
-      throw error;
+  constructor(file: ShardFile, { mode, checksums, unguarded = false }: OpenShardOptions) {
+    this.path = file.path;
+    this.#file = file;
+    this.#layout = file.layout;
+    this.plan = file.layout.plan;
+    this.#writable = mode === 'write';
+    this.#unguarded = unguarded;
+    this.checksums = checksums ?? shardChecksums(this.plan);
+    this.#sums = new Checksums(this.checksums, this.plan, this.path);
+    this.#sums.loadOnce(() => this.#load());
+  }
+
+  #load(): void {
+    for (const slot of [0, 1]) {
+      const found = this.#file.committed(slot);
+      if (found === null) continue;
+      found.table.crcs.forEach((crc, block) => this.#sums.set(found.step, block, crc));
+      this.#sums.setCommitted(slot, found.step);
     }
+    this.#sums.setAcknowledged(this.#sums.newest);
   }
 
-  static open(fs: FileSystem, o: OpenShard): Shard {
-    return new Shard(fs, o);
-  }
-
-  /** Committed states that are whole as far as tables say, newest first. Checksums are read from them. @throws CorruptFile for a file of another run */
-  committed(): Committed[] {
-    const found = [0, 1].flatMap((slot) => {
-      const superblock = this.#superblock(slot as 0 | 1);
-      if (superblock === null) return [];
-      const table = parseTable(this.#bytes(this.#map.tables[slot as 0 | 1], superblock.tableBytes), this.#map.blocks.length, superblock.tableChecksum);
-      if (table === null) return [];
-      table.checksums.forEach((checksum, block) => this.#note(superblock.step, block, checksum));
-      return [{ step: superblock.step, state: table.state }];
+  /** Steps with a superblock and its table, the newest first; the older one only until the next step begins. Reads their states. */
+  get committed(): readonly CommittedStep[] {
+    return [0, 1].flatMap((slot): CommittedStep[] => {
+      const step = this.#sums.committed(slot), found = step === -1 ? null : this.#file.committed(slot);
+      return found === null || found.step !== step ? [] : [{ step, state: found.table.state, first: found.first }];
     }).toSorted((a, b) => b.step - a.step);
-    Atomics.store(this.#words, 0, (found[0]?.step ?? -1) + 1);
-    return found;
   }
 
-  #bytes(at: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
-    this.#file.read(bytes, at);
-    return bytes;
+  #bytesOf(block: number, view: Uint8Array): void {
+    const bytes = this.plan.blocks[block];
+    assert(bytes !== undefined, `block ${block} is one of the ${this.plan.blocks.length} of ${this.path}`);
+    assert(view.length === bytes, `the view on block ${block} has its ${bytes} bytes, not ${view.length}`);
   }
 
-  #superblock(slot: 0 | 1): Superblock | null {
-    const found = this.#file.size() < 2 * pageBytes ? null : parseSuperblock(this.#bytes(slot * pageBytes, pageBytes));
-    if (found === null || found.step % 2 !== slot) return null;
-    if (found.identity !== this.#identity || found.blocks !== this.#map.blocks.length) {
-      throw new CorruptFile({ what: 'a shard of another run', where: this.path, value: `${found.blocks} blocks, identity ${found.identity.slice(0, 12)}…`, limit: `${this.#map.blocks.length} blocks, identity ${this.#identity.slice(0, 12)}…`, hint: 'give the folder of the run that is resumed, or an empty one' });
+  #at(step: number, block: number): number {
+    const at = this.#layout.slots[step % 2 === 0 ? 0 : 1][block];
+    assert(at !== undefined, `block ${block} is one of the ${this.plan.blocks.length} of ${this.path}`);
+    return at;
+  }
+
+  #begin(step: number): void {
+    assert(this.#writable, `${this.path} was opened for writing`);
+    if (!this.#unguarded) this.#sums.begin(step);
+    else if (this.#sums.committed(step % 2) !== -1) {
+      this.#file.putMeta(zeros(pageBytes), this.#layout.superblocks[step % 2 === 0 ? 0 : 1]);
+      this.#sums.drop(step % 2);
     }
-    return found;
   }
 
-  #note(step: number, block: number, checksum: number): void {
-    const at = headWords + 2 * ((step % 2) * this.#map.blocks.length + block);
-    Atomics.store(this.#words, at, checksum | 0);
-    Atomics.store(this.#words, at + 1, step + 1);
-  }
-
-  /** The checksum that a block of a step must have; null: it was not written. */
-  #noted(step: number, block: number): number | null {
-    const at = headWords + 2 * ((step % 2) * this.#map.blocks.length + block);
-    return Atomics.load(this.#words, at + 1) === step + 1 ? Atomics.load(this.#words, at) >>> 0 : null;
-  }
-
-  #at(step: number, block: number, bytes: number): number {
-    const start = this.#map.starts[block];
-    assert(start !== undefined && this.#map.blocks[block] === bytes, `block ${block} has ${bytes} bytes`);
-    return this.#map.slots[step % 2 === 0 ? 0 : 1] + start;
-  }
-
-  /** Fills `into` with a block. @throws CorruptFile if it is not what was written */
+  /** Fills `into`, which has the bytes of the block. @throws CorruptFile if they are not those that were written. */
   read(step: number, block: number, into: Uint8Array): void {
-    const expected = this.#noted(step, block);
-    if (expected === null) throw new EmulatorBug({ what: `block ${block} of step ${step} was never written`, where: this.path });
-    this.#data.read(into, this.#at(step, block, into.length));
-    this.#check(crc32(into), expected, `block ${block} of step ${step}`);
+    this.#bytesOf(block, into);
+    const crc = this.#sums.get(step, block);
+    if (crc === null) throw new EmulatorBug({ what: `block ${block} of step ${step} is read and was not written`, where: this.path });
+    this.#file.get(into, this.#at(step, block));
+    if (crc32(into) !== crc) {
+      throw new CorruptFile({ what: `block ${block} of step ${step} is not what was written`, where: this.path, hint: 'the disk lost or changed it: go back to another copy' });
+    }
   }
 
-  #check(actual: number, expected: number, what: string): void {
-    if (actual === expected) return;
-    throw new CorruptFile({ what: `${what} is damaged`, where: this.path, value: actual.toString(16), limit: `checksum ${expected.toString(16)}`, hint: 'resume from a checkpoint, and see what the system says of this disk' });
-  }
-
-  /** Writes a block of a step that is not committed. The step before must be: its state would be lost otherwise. */
+  /** Puts a block of the step behind the newest committed one into its slot. `from` has the bytes of the block. */
   write(step: number, block: number, from: Uint8Array): void {
-    const newest = Atomics.load(this.#words, 0) - 1;
-    if (!this.#unguarded && newest >= 0 && step !== newest + 1) throw new EmulatorBug({ what: `a block of step ${step} is written while step ${newest} is the newest that is committed`, where: this.path });
-    const checksum = crc32(from);
-    this.#data.write(from, this.#at(step, block, from.length));
-    this.#note(step, block, checksum);
+    this.#bytesOf(block, from);
+    this.#begin(step);
+    this.#sums.erase(step % 2, block);
+    this.#file.put(from, this.#at(step, block));
+    this.#sums.set(step, block, crc32(from));
   }
 
-  readScratch(at: number, into: Uint8Array): void {
-    this.#data.read(into, this.#map.scratch + at);
-    this.#check(crc32(into), this.#scratch.get(at) ?? -1, `scratch at ${at}`);
+  /** As `write` of zeros, but what the file has as zeros already is left as it is: a hole stays one. */
+  writeZeros(step: number, block: number): void {
+    this.#begin(step);
+    const bytes = this.plan.blocks[block], at = this.#at(step, block);
+    assert(bytes !== undefined, `block ${block} is one of the ${this.plan.blocks.length} of ${this.path}`);
+    this.#sums.erase(step % 2, block);
+    this.#file.clear(at, bytes, zeros);
+    this.#sums.set(step, block, crcOfZeros(bytes));
   }
 
-  writeScratch(at: number, from: Uint8Array): void {
-    this.#scratch.set(at, crc32(from));
-    this.#data.write(from, this.#map.scratch + at);
+  /** Makes a step the newest. All its blocks were written, by this thread or by others. @throws EmulatorBug if not. */
+  commit(step: number, state: string, durability: Durability): void {
+    this.#begin(step);
+    const table = encodeTable(this.#sums.all(step), state), slot = step % 2 === 0 ? 0 : 1, first = this.#sums.newest === -1;
+    this.#file.putMeta(table.padded, this.#layout.tables[slot]);
+    if (durability === 'power') this.#file.sync();
+    this.#file.putMeta(encodeSuperblock({ step, tableBytes: table.bytes, tableCrc: table.crc, first }, this.plan.identity), this.#layout.superblocks[slot]);
+    if (durability === 'power') this.#file.sync();
+    this.#sums.setCommitted(slot, step);
   }
 
-  /** All blocks of `step` are written: it becomes the newest state. Again for a step that is committed: nothing to do. */
-  commit(step: number, state: string, to: CommitTo): void {
-    if (Atomics.load(this.#words, 0) === step + 1) return;
-    const slot = step % 2 === 0 ? 0 : 1;
-    const checksums = this.#map.blocks.map((_, block) => {
-      const noted = this.#noted(step, block);
-      if (noted === null) throw new EmulatorBug({ what: `step ${step} is committed without its block ${block}`, where: this.path });
-      return noted;
-    });
-    const table = tableOf(checksums, state);
-    this.#file.write(table, this.#map.tables[slot]);
-    if (to === 'power') this.#file.sync();
-    this.#file.write(superblockOf({ step, blocks: checksums.length, tableBytes: table.length, tableChecksum: crc32(table), identity: this.#identity }), slot * pageBytes);
-    if (to === 'power') this.#file.sync();
-    Atomics.store(this.#words, 0, step + 1);
+  /** Says that every shard of the store has committed a step: the one before may be overwritten. */
+  acknowledge(step: number): void {
+    assert(step === this.#sums.newest, `step ${step}, acknowledged, is the newest of ${this.path}`);
+    this.#sums.setAcknowledged(step);
+  }
+
+  /** Takes back the newest step, which other shards of the store have not. */
+  forget(step: number): void {
+    assert(this.#writable && step === this.#sums.newest, `step ${step}, to be forgotten, is the newest of ${this.path}`);
+    this.#file.putMeta(zeros(pageBytes), this.#layout.superblocks[step % 2 === 0 ? 0 : 1]);
+    this.#file.sync();
+    this.#sums.forget(step);
+    this.#sums.setAcknowledged(this.#sums.newest);
+  }
+
+  /** Returns when all that was written so far survives a loss of power. */
+  sync(): void {
+    this.#file.sync();
+  }
+
+  #scratchAt(offset: number, bytes: number): number {
+    assert(offset >= 0 && offset % pageBytes === 0 && offset + bytes <= this.plan.scratchBytes, `${bytes} bytes at ${offset} lie in the ${this.plan.scratchBytes} bytes of scratch`);
+    return this.#layout.scratch + offset;
+  }
+
+  /** Room that no commit covers; `offset` is a multiple of 4,096. Lost at a crash. */
+  writeScratch(offset: number, from: Uint8Array): void {
+    assert(this.#writable, `${this.path} was opened for writing`);
+    this.#file.put(from, this.#scratchAt(offset, from.length));
+    this.#sums.setScratch(offset / pageBytes, from.length, crc32(from));
+  }
+
+  /** What one writeScratch since the opening put there. @throws CorruptFile if the disk has something else. */
+  readScratch(offset: number, into: Uint8Array): void {
+    const at = this.#scratchAt(offset, into.length), crc = this.#sums.getScratch(offset / pageBytes, into.length);
+    if (crc === null) throw new EmulatorBug({ what: `${into.length} bytes of scratch at ${offset} are read and were not written in one piece`, where: this.path });
+    this.#file.get(into, at);
+    if (crc32(into) !== crc) throw new CorruptFile({ what: `${into.length} bytes of scratch at ${offset} are not what was written`, where: this.path, hint: 'the disk lost or changed them: run again on another one' });
   }
 
   close(): void {
-    if (this.#data !== this.#file) this.#data.close();
     this.#file.close();
   }
 }

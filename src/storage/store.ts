@@ -1,176 +1,203 @@
 /**
- * A store: the state of one run over several shards, each in a folder of its own, with a manifest that says what lies where.
+ * A store: several shards that commit together, in one folder or in one on each disk, described by store.json.
  *
- *   folders ─▶ <folder>/state.bin, a shard each; the first folder also holds store.json and the writer's lock
- *   a step is committed when every shard has committed it
+ *   shard 0: steps 8 7 ┐
+ *   shard 1: steps 8 7 ┼─▶ a step is committed when every shard has it: 7, and the shards that are ahead let 8 go
+ *   shard 2: steps 7 6 ┘
  *
- * Not here: one shard (shard.ts), what the pieces mean (cluster/, emulator/).
+ * One writer holds the folder's lock; readers need none. Threads that write shards get the paths and checksum memories of the one store that is open, and call openShard;
+ * when all have committed a step, the store acknowledges it. Not here: one shard (shard.ts), looking without opening (look.ts).
  */
-import { CorruptFile, DoesNotFit, InvalidConfig, WaferstreamError } from '../util/errors.js';
-import { readText, realFileSystem, writeText, type FileSystem } from './file-system.js';
-import { lockFolder } from './lock.js';
-import { Shard, createShard, mapShard, shardChecksums, type ShardPlan } from './shard.js';
+import { dirname, isAbsolute, join } from 'node:path';
+import { CorruptFile, DoesNotFit, InvalidConfig, assert } from '../util/errors.js';
+import { manifestName, checkManifest, encodeManifest, newManifest, readManifest, shardPlanOf, type Manifest, type Piece } from './manifest.js';
+import { replaceFile, type FileSystem, type FolderLock } from './file-system.js';
+import { createShard, openShard, shardBytes, type Durability, type Shard } from './shard.js';
 
 export interface StorePlan {
-  /** One a shard. */
-  readonly folders: readonly string[];
-  /** By shard: bytes of each block, in order. */
-  readonly blocks: readonly (readonly number[])[];
-  readonly scratchBytes: readonly number[];
-  /** 64 hexadecimal digits that say whose state it is. */
+  /** Of the configuration: 32 bytes in hexadecimal. */
   readonly identity: string;
-  /** What the blocks hold, for whoever reads them: plain data. */
-  readonly about: unknown;
+  readonly shards: readonly {
+    readonly blocks: readonly number[];
+    readonly scratchBytes: number;
+    /** Where its file lies; `shard-<i>` in the store's folder if not given. */
+    readonly folder?: string;
+  }[];
+  readonly pieces?: readonly Piece[];
+  readonly about?: Readonly<Record<string, unknown>>;
 }
 
-/** What store.json says. */
-export interface Manifest {
-  readonly format: 1;
-  readonly identity: string;
-  readonly shards: readonly { readonly folder: string; readonly blocks: readonly number[] }[];
-  readonly about: unknown;
+export interface OpenStoreOptions {
+  readonly mode: 'read' | 'write';
+  /** What the store must have been made for; `about` is compared to say what differs. */
+  readonly expect?: Pick<StorePlan, 'identity' | 'about'>;
+  readonly direct?: boolean;
 }
 
-export interface CommittedStep {
-  readonly step: number;
-  readonly state: string;
-}
+export const shardPaths = (folder: string, manifest: Manifest): readonly string[] => manifest.shards.map(({ file }) => (isAbsolute(file) ? file : join(folder, file)));
 
-export const manifestName = 'store.json';
-export const shardFile = (folder: string): string => `${folder}/state.bin`;
-
-/** Whether a folder is the first of a store. */
-export const isStore = (folder: string, fs: FileSystem = realFileSystem): boolean => fs.exists(`${folder}/${manifestName}`);
-
-/** @throws CorruptFile for a manifest that says something else than it should */
-export const readManifest = (folder: string, fs: FileSystem = realFileSystem): Manifest => {
-  const path = `${folder}/${manifestName}`;
-  const corrupt = (what: string): CorruptFile => new CorruptFile({ what, where: path, hint: 'give the first folder of a flash store' });
-  let parsed: Partial<Manifest> | null;
-  try {
-    parsed = JSON.parse(readText(fs, path)) as Partial<Manifest> | null;
-  } catch (cause) {
-    throw cause instanceof WaferstreamError ? cause : corrupt('a manifest that is no JSON');
+/** Every disk must hold all files that go there. */
+const checkSpace = (fs: FileSystem, shards: readonly { readonly path: string; readonly bytes: number }[]): void => {
+  const needs = new Map<string, { bytes: number; freeBytes: number; folder: string }>();
+  for (const { path, bytes } of shards) {
+    const folder = dirname(path), { disk, freeBytes } = fs.space(folder), before = needs.get(disk)?.bytes ?? 0;
+    needs.set(disk, { bytes: before + bytes, freeBytes, folder });
   }
-  const isShard = (shard: unknown): boolean => typeof shard === 'object' && shard !== null && typeof (shard as Manifest['shards'][number]).folder === 'string' && Array.isArray((shard as Manifest['shards'][number]).blocks);
-  if (parsed?.format !== 1 || typeof parsed.identity !== 'string' || !Array.isArray(parsed.shards) || parsed.shards.length === 0 || !parsed.shards.every(isShard)) throw corrupt('a manifest of another kind');
-  return parsed as Manifest;
+  for (const { bytes, freeBytes, folder } of needs.values()) {
+    if (bytes > freeBytes) throw new DoesNotFit({ what: 'the store on the disk', where: folder, needBytes: bytes, haveBytes: freeBytes, hint: 'free space, use folders on several disks, or choose a smaller model' });
+  }
 };
 
-const planOf = (manifest: Manifest, shard: number, scratchBytes = 0): ShardPlan => ({ blocks: manifest.shards[shard]?.blocks ?? [], scratchBytes, identity: manifest.identity });
+/** A folder whose name survives. */
+const makeFolder = (fs: FileSystem, folder: string): void => {
+  if (fs.kind(folder) !== null) return;
+  fs.makeFolder(folder);
+  fs.syncFolder(dirname(folder));
+};
 
-/** Makes a store with nothing committed. @throws InvalidConfig where there is something already, DoesNotFit where the disk is too small */
-export const createStore = (plan: StorePlan, fs: FileSystem = realFileSystem): void => {
-  for (const [s, folder] of plan.folders.entries()) {
-    fs.makeFolder(folder);
-    if (isStore(folder, fs) || fs.exists(shardFile(folder))) throw new InvalidConfig({ what: 'a folder that holds a flash store already', where: folder, hint: 'resume its run (resume: the folder), or choose an empty folder' });
-    const needBytes = mapShard({ blocks: plan.blocks[s] ?? [], scratchBytes: plan.scratchBytes[s] ?? 0 }).bytes, haveBytes = fs.freeBytes(folder);
-    if (needBytes > haveBytes) throw new DoesNotFit({ what: 'the state on flash', where: folder, needBytes, haveBytes, hint: 'free some space, or spread it over folders on several disks' });
-  }
-  plan.folders.forEach((folder, s) => {
-    createShard(fs, shardFile(folder), { blocks: plan.blocks[s] ?? [], scratchBytes: plan.scratchBytes[s] ?? 0, identity: plan.identity });
-    fs.syncFolder(folder);
+/**
+ * Makes a store with nothing committed.
+ * @throws InvalidConfig where there is one, or something else with its names; DoesNotFit where a disk has too little room.
+ */
+export const createStore = (fs: FileSystem, folder: string, plan: StorePlan): void => {
+  const manifest = newManifest({
+    id: fs.uniqueName(),
+    identity: plan.identity,
+    shards: plan.shards.map(({ blocks, scratchBytes, folder: own }, i) => ({ file: join(own ?? `shard-${i}`, own === undefined ? 'state.bin' : `shard-${i}.bin`), blocks, scratchBytes })),
+    pieces: plan.pieces ?? [],
+    about: plan.about ?? {},
   });
-  const manifest: Manifest = { format: 1, identity: plan.identity, shards: plan.folders.map((folder, s) => ({ folder, blocks: plan.blocks[s] ?? [] })), about: plan.about };
-  writeText(fs, plan.folders[0] as string, manifestName, `${JSON.stringify(manifest)}\n`);
-};
-
-/** Removes a store that nothing was ever committed to: what was left of a run that died before its first step. */
-export const removeUnbegun = (folders: readonly string[], fs: FileSystem = realFileSystem): void => {
-  for (const folder of folders.toReversed()) {
-    fs.remove(`${folder}/${manifestName}`);
-    fs.remove(shardFile(folder));
+  checkManifest(manifest, folder);
+  makeFolder(fs, folder);
+  const lock = fs.lock(folder);
+  try {
+    const paths = shardPaths(folder, manifest);
+    for (const path of [join(folder, manifestName), ...paths]) {
+      if (fs.kind(path) !== null) throw new InvalidConfig({ what: 'it exists already', where: path, hint: 'open the store, or choose another folder; what an interrupted making left is to be removed' });
+    }
+    for (const path of paths) makeFolder(fs, dirname(path));
+    const plans = manifest.shards.map((shard, i) => shardPlanOf(manifest, shard, i));
+    checkSpace(fs, plans.map((shard, i) => ({ path: paths[i] as string, bytes: shardBytes(shard) })));
+    plans.forEach((shard, i) => createShard(fs, paths[i] as string, shard));
+    replaceFile(fs, folder, manifestName, encodeManifest(manifest));
+  } finally {
+    lock.release();
   }
 };
 
-/** Only one process at a time writes to a store. Returns the way to let go of it. */
-export const lockStore = (folders: readonly string[], fs: FileSystem = realFileSystem): (() => void) => {
-  const held: (() => void)[] = [];
-  const unlock = (): void => held.splice(0).forEach((free) => free());
+/** Names of the settings that differ, or of the identity alone. */
+const differing = (found: Manifest, about: StorePlan['about']): string => {
+  const keys = about === undefined ? [] : [...new Set([...Object.keys(found.about), ...Object.keys(about)])];
+  const unlike = keys.filter((key) => JSON.stringify(found.about[key]) !== JSON.stringify(about?.[key]));
+  return unlike.length === 0 ? 'another identity' : `other ${unlike.join(', ')}`;
+};
+
+/**
+ * Opens a store, as its one writer or as one of many readers. A writer finds every shard at the newest step that all have.
+ * @throws CorruptFile for damage, InvalidConfig for a store of something else, or one that another process writes.
+ */
+export const openStore = (fs: FileSystem, folder: string, options: OpenStoreOptions): Store => {
+  const manifest = readManifest(fs, folder), { mode, expect, direct = false } = options;
+  if (expect !== undefined && expect.identity !== manifest.identity) {
+    throw new InvalidConfig({ what: `the store was made for ${differing(manifest, expect.about)}`, where: folder, value: manifest.identity, limit: expect.identity, hint: 'use the options that it was made with, or another folder' });
+  }
+  const lock = mode === 'write' ? fs.lock(folder) : null, shards: Shard[] = [];
   try {
-    for (const folder of folders) {
-      fs.makeFolder(folder);
-      held.push(lockFolder(fs, folder));
-    }
+    shardPaths(folder, manifest).forEach((path, i) => {
+      const shard = manifest.shards[i];
+      assert(shard !== undefined, `shard ${i} is described`);
+      shards.push(openShard(fs, path, { mode, direct, plan: shardPlanOf(manifest, shard, i) }));
+    });
+    const store = new Store(folder, manifest, shards, lock);
+    if (mode === 'write') store.settle();
+    return store;
   } catch (error) {
-    unlock();
+    for (const shard of shards) shard.close();
+    lock?.release();
     throw error;
   }
-  return unlock;
 };
 
-/** All shards of a store, open. */
 export class Store {
+  readonly folder: string;
   readonly manifest: Manifest;
-  /** Checksums of each shard, for others that open it. */
-  readonly checksums: readonly SharedArrayBuffer[];
   readonly shards: readonly Shard[];
+  readonly #lock: FolderLock | null;
 
-  private constructor(manifest: Manifest, folders: readonly string[], fs: FileSystem, mode: 'read' | 'write', scratchBytes: readonly number[]) {
+  constructor(folder: string, manifest: Manifest, shards: readonly Shard[], lock: FolderLock | null) {
+    this.folder = folder;
     this.manifest = manifest;
-    this.checksums = manifest.shards.map(({ blocks }) => shardChecksums(blocks.length));
-    const open: Shard[] = [];
-    try {
-      folders.forEach((folder, s) => open.push(Shard.open(fs, { path: shardFile(folder), plan: planOf(manifest, s, scratchBytes[s]), mode, checksums: this.checksums[s] as SharedArrayBuffer })));
-    } catch (error) {
-      open.forEach((shard) => shard.close());
-      throw error;
+    this.shards = shards;
+    this.#lock = lock;
+  }
+
+  /** Steps that all shards have, the newest first. The second is whole only until the writing of the next has begun, be it before a crash. */
+  committedSteps(): readonly number[] {
+    const [first, ...others] = this.shards.map(({ committed }) => committed.map(({ step }) => step));
+    return (first ?? []).filter((step) => others.every((steps) => steps.includes(step)));
+  }
+
+  /** The texts of a step's commit, shard by shard. */
+  states(step: number): readonly string[] {
+    return this.shards.map((shard) => {
+      const found = shard.committed.find((one) => one.step === step);
+      if (found === undefined) throw new CorruptFile({ what: `step ${step} is not there`, where: shard.path });
+      return found.state;
+    });
+  }
+
+  /**
+   * Lets go what only some shards have committed: a crash came between. What stays is then made to survive a loss of power, since the next step is
+   * written over the one before it. @throws CorruptFile if that cannot be how it came about.
+   */
+  settle(): void {
+    const newest = this.committedSteps()[0] ?? -1;
+    const ahead = this.shards.map((shard) => shard.committed.filter(({ step }) => step > newest));
+    // Of the first step nothing can have been built on, so a crash in its commit is all that is lost.
+    if (newest === -1 && ahead.flat().some(({ first }) => !first)) throw new CorruptFile({ what: 'no step is there in all shards', where: this.folder, hint: 'go back to a copy' });
+    ahead.forEach((steps, i) => {
+      if (steps.length > 1) throw new CorruptFile({ what: `it is more than one step ahead of another shard, which lost steps`, where: this.shards[i]?.path ?? '', hint: 'go back to a copy' });
+      for (const { step } of steps) this.shards[i]?.forget(step);
+    });
+    for (const shard of this.shards) shard.sync();
+  }
+
+  /** Goes back from the newest step, which turned out to be damaged, to the one before, if all shards still have it. @throws CorruptFile if not */
+  goBack(): void {
+    const [newest, before] = this.committedSteps();
+    if (newest === undefined || before === undefined) throw new CorruptFile({ what: 'no older step is there', where: this.folder, hint: 'go back to a copy' });
+    for (const shard of this.shards) shard.forget(newest);
+  }
+
+  /** Commits a step in all shards from one thread, and acknowledges it. `states` has a text for each shard. */
+  commit(step: number, states: readonly string[], durability: Durability): void {
+    assert(states.length === this.shards.length, `each of ${this.shards.length} shards has its state`);
+    this.shards.forEach((shard, i) => shard.commit(step, states[i] as string, durability));
+    this.acknowledge(step);
+  }
+
+  /** Tells all shards, whoever writes them, that each has committed a step. */
+  acknowledge(step: number): void {
+    for (const shard of this.shards) shard.acknowledge(step);
+  }
+
+  /** The bytes of a piece as of a committed step. @throws CorruptFile, InvalidConfig for a name that is none. */
+  readPiece(step: number, name: string): Uint8Array {
+    const piece = this.manifest.pieces.find((one) => one.name === name);
+    if (piece === undefined) throw new InvalidConfig({ what: 'no such piece', where: this.folder, value: name, limit: this.manifest.pieces.map((one) => one.name).slice(0, 20) });
+    const bytes = new Uint8Array(piece.bytes);
+    let done = 0;
+    for (const { shard, block, offset, bytes: count } of piece.parts) {
+      const from = this.shards[shard], whole = new Uint8Array(from?.plan.blocks[block] ?? 0);
+      from?.read(step, block, whole);
+      bytes.set(whole.subarray(offset, offset + count), done);
+      done += count;
     }
-    this.shards = open;
-  }
-
-  /** `folder`: the first of the store; `folders`: where its shards lie now, if they were moved. @throws CorruptFile, StorageFailed */
-  static open(folder: string, { fs = realFileSystem, mode = 'read', folders, scratchBytes = [] }: { readonly fs?: FileSystem; readonly mode?: 'read' | 'write'; readonly folders?: readonly string[]; readonly scratchBytes?: readonly number[] } = {}): Store {
-    const manifest = readManifest(folder, fs), where = folders ?? movedFolders(manifest, folder, fs);
-    if (where.length !== manifest.shards.length) throw new InvalidConfig({ what: 'shards of a flash store', where: folder, value: where.length, limit: manifest.shards.length, hint: 'give as many shards as it was made with' });
-    return new Store(manifest, where, fs, mode, scratchBytes);
-  }
-
-  /** Steps that every shard has committed, newest first. */
-  committed(): CommittedStep[] {
-    const [first = [], ...rest] = this.shards.map((shard) => shard.committed());
-    return first.filter(({ step }) => rest.every((other) => other.some((committed) => committed.step === step)));
+    return bytes;
   }
 
   close(): void {
     for (const shard of this.shards) shard.close();
+    this.#lock?.release();
   }
 }
-
-/** Shards that lay beside each other are found beside each other again, wherever the store was moved to. */
-const movedFolders = ({ shards }: Manifest, folder: string, fs: FileSystem): string[] => {
-  const first = shards[0]?.folder ?? folder, parent = (path: string): string => path.replace(/\/+[^/]+\/*$/, ''), leaf = (path: string): string => path.replace(/\/+$/, '').split('/').pop() ?? '';
-  return shards.map((shard, s) => {
-    if (s === 0) return folder;
-    const beside = `${parent(folder)}/${leaf(shard.folder)}`;
-    return parent(shard.folder) === parent(first) && fs.exists(shardFile(beside)) ? beside : shard.folder;
-  });
-};
-
-export interface Damage {
-  readonly shard: number;
-  readonly block: number;
-  readonly step: number;
-  readonly message: string;
-}
-
-/** Reads every block of every committed step. */
-export const verifyStore = (store: Store, onBlock: (bytes: number) => void = () => {}): Damage[] => {
-  const damage: Damage[] = [];
-  const steps = store.committed();
-  store.shards.forEach((shard, s) => {
-    const blocks = store.manifest.shards[s]?.blocks ?? [], room = new Uint8Array(Math.max(0, ...blocks));
-    for (const { step } of steps) {
-      blocks.forEach((bytes, block) => {
-        try {
-          shard.read(step, block, room.subarray(0, bytes));
-        } catch (error) {
-          if (!(error instanceof WaferstreamError)) throw error;
-          damage.push({ shard: s, block, step, message: error.message });
-        }
-        onBlock(bytes);
-      });
-    }
-  });
-  return damage;
-};

@@ -44,8 +44,13 @@ export class InvalidConfig extends WaferstreamError {}
 export class NotEmulated extends WaferstreamError {}
 /** A file that is missing, truncated or lies about itself. */
 export class CorruptFile extends WaferstreamError {}
-/** A disk that refuses: full, read-only, broken. */
-export class StorageFailed extends WaferstreamError {}
+/** A disk or folder that refused an operation: full, read-only, not permitted, broken. `value` among the details is the host's code. */
+export class StorageFailed extends WaferstreamError {
+  /** The host's code: ENOSPC, EROFS, EIO, … */
+  get code(): string {
+    return String(this.details.value);
+  }
+}
 /** An actor or its thread ended while it was needed. */
 export class ActorFailed extends WaferstreamError {}
 /** A broken promise of the emulator itself: please report it with the seed. */

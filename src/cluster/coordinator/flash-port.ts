@@ -22,7 +22,7 @@ export interface FlashPort {
   readonly totals: FlashTotals;
 }
 
-export const flashPort = (lanes: readonly FlashLane[], ledger: Ledger, textRoom: SharedArrayBuffer): FlashPort => {
+export const flashPort = (lanes: readonly FlashLane[], ledger: Ledger, textRoom: SharedArrayBuffer, acknowledge: (version: number) => void): FlashPort => {
   const totals = { readBytes: 0, writtenBytes: 0, readSeconds: 0, writeSeconds: 0, commits: 0, commitSeconds: 0 };
   const move = (type: 'flash.read' | 'flash.write', piece: number, version: number, memory: number, page: number): Promise<readonly FlashReply[]> =>
     Promise.all(lanes.filter((lane) => lane.has(piece)).map(({ ref }) => ledger.ask(ref, { type, piece, version, memory, page })));
@@ -44,6 +44,7 @@ export const flashPort = (lanes: readonly FlashLane[], ledger: Ledger, textRoom:
       const bytes = new TextEncoder().encode(text);
       new Uint8Array(textRoom).set(bytes);
       const done = await Promise.all(lanes.filter(({ lane }) => lane === 0).map(({ ref }) => ledger.ask(ref, { type: 'flash.commit', version, textBytes: bytes.length, durability: power ? 1 : 0 })));
+      acknowledge(version);
       totals.commits++;
       totals.commitSeconds += Math.max(0, ...done.map(({ seconds }) => seconds));
     },

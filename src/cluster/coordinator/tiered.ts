@@ -24,6 +24,8 @@ export interface TiersOptions {
   readonly layout: ClusterLayout & { readonly tiers: TierPlan };
   readonly ports: Ports;
   readonly text: SharedArrayBuffer;
+  /** Every shard has committed a version. */
+  readonly acknowledge: (version: number) => void;
   readonly durability: Durability;
   /** Updates wait for the verdict of the whole step. */
   readonly verdict: boolean;
@@ -34,7 +36,7 @@ export interface TiersOptions {
 }
 
 export const startTiers = (o: TiersOptions): Tiers => {
-  const { layout, ports } = o, ledger = new Ledger(), flash = flashPort(ports.lanes, ledger, o.text);
+  const { layout, ports } = o, ledger = new Ledger(), flash = flashPort(ports.lanes, ledger, o.text, o.acknowledge);
   const eventsOf = wantsOf({ layout, microBatches: dealBatch(layout.batch).length, verdict: o.verdict });
   return { ledger, flash, residence: new Residence({ layout, flash, durability: o.durability, eventsOf, stateOf: o.stateOf }, o.first, o.isOnFlash) };
 };

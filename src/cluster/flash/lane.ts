@@ -7,8 +7,8 @@
  * Not here: what moves when (coordinator/residence.ts), the file (storage/).
  */
 import type { Behavior } from '../../actor/behavior.js';
-import { realFileSystem } from '../../storage/file-system.js';
-import { Shard, type OpenShard } from '../../storage/shard.js';
+import { realFileSystem } from '../../storage/real-file-system.js';
+import { openShard, type OpenShardOptions } from '../../storage/shard.js';
 import { bytesOf } from '../../tensor/shared-memory.js';
 import { nowMs } from '../../util/clock.js';
 import { assert } from '../../util/errors.js';
@@ -16,9 +16,16 @@ import { dealBlocks, runsOfLane, type Piece } from '../flash-blocks.js';
 import { pageBytes } from '../layout.js';
 import type { FlashCommand, FlashReply } from './protocol.js';
 
+/** Files of one shard, as they are to be opened. */
+export interface FlashFiles {
+  readonly path: string;
+  readonly options: OpenShardOptions;
+  /** For gradients, which outlive nothing. */
+  readonly scratch: { readonly path: string; readonly options: OpenShardOptions };
+}
+
 export interface FlashProps {
-  /** The shard's file, as it is to be opened. */
-  readonly file: OpenShard;
+  readonly file: FlashFiles;
   readonly pieces: readonly Piece[];
   readonly shard: number;
   readonly shards: number;
@@ -31,24 +38,32 @@ export interface FlashProps {
 export const flashLane = (props: FlashProps): Behavior<FlashCommand, FlashReply> => {
   const { pieces, shard, lane, memories } = props;
   const own = dealBlocks(pieces, props.shards).runs.map((runs) => runsOfLane(runs, shard, lane));
-  const file = Shard.open(realFileSystem, props.file);
+  const { path, options, scratch: passing } = props.file;
+  const file = openShard(realFileSystem, path, options), scratch = openShard(realFileSystem, passing.path, passing.options);
+  const commit = (version: number, textBytes: number, power: boolean): void => {
+    // Asked again after a fault, a shard may have done it the first time.
+    if (file.committed[0]?.step !== version) file.commit(version, new TextDecoder().decode(new Uint8Array(props.text, 0, textBytes).slice()), power ? 'power' : 'process');
+  };
   return (ctx) => ({
     receive(message) {
       const since = nowMs();
       let bytes = 0;
-      if (message.type === 'flash.commit') file.commit(message.version, new TextDecoder().decode(new Uint8Array(props.text, 0, message.textBytes).slice()), message.durability === 1 ? 'power' : 'process');
+      if (message.type === 'flash.commit') commit(message.version, message.textBytes, message.durability === 1);
       else {
         const memory = memories[message.memory], piece = pieces[message.piece];
         assert(memory !== undefined && piece !== undefined, 'the piece and its memory exist');
         for (const run of own[message.piece] ?? []) {
           const room = bytesOf(memory, message.page * pageBytes + run.offset, run.bytes);
-          if (message.type === 'flash.read') piece.scratch ? file.readScratch(run.at, room) : file.read(message.version, run.at, room);
-          else piece.scratch ? file.writeScratch(run.at, room) : file.write(message.version, run.at, room);
+          if (message.type === 'flash.read') piece.scratch ? scratch.readScratch(run.at, room) : file.read(message.version, run.at, room);
+          else piece.scratch ? scratch.writeScratch(run.at, room) : file.write(message.version, run.at, room);
           bytes += run.bytes;
         }
       }
       ctx.reply({ type: 'flash.done', bytes, seconds: (nowMs() - since) / 1000 });
     },
-    close: () => file.close(),
+    close() {
+      file.close();
+      scratch.close();
+    },
   });
 };
