@@ -40,9 +40,10 @@ export const flashLane = (props: FlashProps): Behavior<FlashCommand, FlashReply>
   const own = dealBlocks(pieces, props.shards).runs.map((runs) => runsOfLane(runs, shard, lane));
   const { path, options, scratch: passing } = props.file;
   const file = openShard(realFileSystem, path, options), scratch = openShard(realFileSystem, passing.path, passing.options);
+  const isCommitted = (version: number): boolean => file.committed[0]?.step === version;
   const commit = (version: number, textBytes: number, power: boolean): void => {
     // Asked again after a fault, a shard may have done it the first time.
-    if (file.committed[0]?.step !== version) file.commit(version, new TextDecoder().decode(new Uint8Array(props.text, 0, textBytes).slice()), power ? 'power' : 'process');
+    if (!isCommitted(version)) file.commit(version, new TextDecoder().decode(new Uint8Array(props.text, 0, textBytes).slice()), power ? 'power' : 'process');
   };
   return (ctx) => ({
     receive(message) {
@@ -55,7 +56,9 @@ export const flashLane = (props: FlashProps): Behavior<FlashCommand, FlashReply>
         for (const run of own[message.piece] ?? []) {
           const room = bytesOf(memory, message.page * pageBytes + run.offset, run.bytes);
           if (message.type === 'flash.read') piece.scratch ? scratch.readScratch(run.at, room) : file.read(message.version, run.at, room);
-          else piece.scratch ? scratch.writeScratch(run.at, room) : file.write(message.version, run.at, room);
+          else if (piece.scratch) scratch.writeScratch(run.at, room);
+          // A step that is redone because nobody heard of its commit: the shard has all of it.
+          else if (!isCommitted(message.version)) file.write(message.version, run.at, room);
           bytes += run.bytes;
         }
       }
