@@ -11,7 +11,7 @@ import type { FlashFiles } from '../cluster/flash/lane.js';
 import type { ClusterLayout, TierPlan } from '../cluster/layout.js';
 import { piecesOf, type StatePiece } from '../cluster/tiers.js';
 import type { Model } from '../model/graph.js';
-import { manifestName, type Piece } from '../storage/manifest.js';
+import { manifestName, readManifest, type Piece } from '../storage/manifest.js';
 import { realFileSystem } from '../storage/real-file-system.js';
 import { shardChecksums } from '../storage/checksums.js';
 import { createShard } from '../storage/shard.js';
@@ -19,7 +19,7 @@ import { createStore, openStore, type Store, type StorePlan } from '../storage/s
 import { InvalidConfig } from '../util/errors.js';
 import { MiB } from '../util/units.js';
 import { identityOf, type Contract } from './contract.js';
-import { aboutOf } from './flash-about.js';
+import { aboutOf, type StoreAbout } from './flash-about.js';
 import type { MemoryXOptions } from './options.js';
 
 type Tiered = ClusterLayout & { readonly tiers: TierPlan };
@@ -62,6 +62,15 @@ const removeUnbegun = (folder: string): void => {
   }
 };
 
+/** A store that is gone on with keeps its units, and sparse weights as the columns of tiles want them. */
+const checkPlaces = (folder: string, shards: number, { layout }: StoreAbout): void => {
+  const found = readManifest(realFileSystem, folder), elsewhere = 'or give another memoryX.flashDir: the run then goes on from here, and is kept there';
+  if (found.shards.length !== shards) throw new InvalidConfig({ what: 'memoryX units of a store that a run goes on with', where: folder, value: shards, limit: found.shards.length, hint: `use as many units as before, ${elsewhere}` });
+  if (JSON.stringify(found.about['layout']) !== JSON.stringify(layout)) {
+    throw new InvalidConfig({ what: 'the store that the run goes on with keeps sparse weights for other columns of tiles', where: folder, hint: `use the rectangle, sweep and micro-batches that it was made with, ${elsewhere}` });
+  }
+};
+
 /** Opens the run's own store. `resumed`: it goes on from what is there; else there must be no state. @throws InvalidConfig, DoesNotFit, StorageFailed, CorruptFile */
 export const openFlash = (layout: Tiered, options: MemoryXOptions, contract: Contract, resumed: boolean): OpenFlash => {
   const where = foldersOf(options);
@@ -72,7 +81,8 @@ export const openFlash = (layout: Tiered, options: MemoryXOptions, contract: Con
     identity: identityOf(about.layout, contract, where.shards), pieces: namedPieces(layout.program.model, layout.tiers, pieces, runs), about: { ...about },
     shards: blocks.map((of, s) => ({ blocks: of, scratchBytes: 0, ...(own === null ? {} : { folder: own[s] as string }) })),
   };
-  if (!resumed) {
+  if (resumed) checkPlaces(folder, where.shards, about);
+  else {
     removeUnbegun(folder);
     createStore(realFileSystem, folder, plan);
   }
