@@ -12,6 +12,7 @@ import { MemoryPlan, memoryBytesMax } from '../../tensor/shared-memory.js';
 import { DoesNotFit, assert } from '../../util/errors.js';
 import { MiB, ceilDiv, roundUp } from '../../util/units.js';
 import { pageBytes, type MemoryXPlan, type ParameterPlace, type StateGroup, type StateObject, type TierPlan } from '../layout.js';
+import { wantsOf } from '../wants.js';
 import { planBeside, planParameter, roomsOf, unitsOf, type MemoryXNeed } from './places.js';
 
 /** Parameters that come and go together. */
@@ -51,7 +52,22 @@ const planGroup = (need: MemoryXNeed, parameters: readonly number[]): Grouped =>
 
 const allOf = ({ bytes }: Grouped): number => 2 * bytes.weights + bytes.moments + bytes.stored + bytes.gradient;
 
-/** @throws DoesNotFit where the budget is too small for the largest layer's update */
+/** By memory: bytes of what a part of a step wants there at once, at most. Mostly an update; or all tables, or a sparse weight and a bias. */
+const leastPools = ({ program, clips }: MemoryXNeed, tiers: Pick<TierPlan, 'groups' | 'groupOf' | 'objects'>, plan: Pick<MemoryXPlan, 'parameters' | 'embeddings'>, memories: number): number[] => {
+  const layout = { program, memoryX: { ...plan, memoryBytes: [], units: [] }, tiers: { ...tiers, pools: [], rooms: new SharedArrayBuffer(0) } };
+  const eventsOf = wantsOf({ layout, microBatches: 1, verdict: clips }), least = Array.from({ length: memories }, () => 0);
+  for (const { wants } of [...eventsOf({ kind: 'fill', step: 0 }), ...eventsOf({ kind: 'train', step: 0, archive: true })]) {
+    const bytes = least.map(() => 0);
+    for (const want of wants) {
+      const object = tiers.objects[want] as StateObject, { memory } = tiers.groups[object.group] as StateGroup;
+      bytes[memory] = (bytes[memory] as number) + object.bytes;
+    }
+    bytes.forEach((sum, m) => (least[m] = Math.max(least[m] as number, sum)));
+  }
+  return least;
+};
+
+/** @throws DoesNotFit where the budget is too small for the largest part of a step */
 export const planTieredMemoryX = (need: MemoryXNeed, dramBytes: number): { readonly plan: MemoryXPlan; readonly tiers: TierPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
   const { program, sparse } = need;
   const groups = groupParameters(program, new Set(sparse.map(({ parameter }) => parameter))).map((parameters) => planGroup(need, parameters));
@@ -71,21 +87,6 @@ export const planTieredMemoryX = (need: MemoryXNeed, dramBytes: number): { reado
   });
   const beside = planBeside(need, memories, (parameter) => (parameters[parameter] as ParameterPlace).memory);
 
-  const fixed = memories.map((memory) => roundUp(memory.bytes, pageBytes)), fixedBytes = fixed.reduce((sum, bytes) => sum + bytes, 0);
-  const leastOf = memories.map((_, m) => Math.max(0, ...groups.flatMap((group, g) => (memoryOf[g] === m ? [allOf(group)] : []))));
-  const share = Math.floor((dramBytes - fixedBytes) / memories.length / pageBytes) * pageBytes;
-  const pools = memories.map((memory, m) => {
-    const address = fixed[m] as number, bytes = Math.min(share, roundUp(load[m] as number, pageBytes), Math.floor((memoryBytesMax - address) / pageBytes) * pageBytes);
-    if (bytes < (leastOf[m] as number)) {
-      throw new DoesNotFit({
-        what: 'the update of the largest layer in MemoryX', where: 'memoryX.dramBytes', needBytes: fixedBytes + Math.max(...leastOf) * memories.length, haveBytes: dramBytes,
-        hint: 'give more DRAM, or use an optimizer with fewer moments',
-      });
-    }
-    memory.reserve(address - memory.bytes + bytes);
-    return { address, bytes };
-  });
-
   const objects: StateObject[] = [];
   const object = (group: number, kind: StateObject['kind'], bytes: number): number => objects.push({ group, kind, bytes }) - 1;
   const stateGroups = groups.map((group, g): StateGroup => {
@@ -101,6 +102,22 @@ export const planTieredMemoryX = (need: MemoryXNeed, dramBytes: number): { reado
   });
   const groupOf: number[] = [];
   stateGroups.forEach((group, g) => group.parameters.forEach((parameter) => (groupOf[parameter] = g)));
+
+  const fixed = memories.map((memory) => roundUp(memory.bytes, pageBytes)), fixedBytes = fixed.reduce((sum, bytes) => sum + bytes, 0);
+  const leastOf = leastPools(need, { groups: stateGroups, groupOf, objects }, { parameters, embeddings: beside.embeddings }, memories.length);
+  const share = Math.floor((dramBytes - fixedBytes) / memories.length / pageBytes) * pageBytes;
+  const pools = memories.map((memory, m) => {
+    const address = fixed[m] as number, bytes = Math.min(share, roundUp(load[m] as number, pageBytes), Math.floor((memoryBytesMax - address) / pageBytes) * pageBytes);
+    if (bytes < (leastOf[m] as number)) {
+      throw new DoesNotFit({
+        what: 'the largest part of a step in MemoryX', where: 'memoryX.dramBytes', needBytes: fixedBytes + Math.max(...leastOf) * memories.length, haveBytes: dramBytes,
+        hint: 'give more DRAM, or use an optimizer with fewer moments',
+      });
+    }
+    memory.reserve(address - memory.bytes + bytes);
+    return { address, bytes };
+  });
+
   return {
     plan: { memoryBytes: memories.map((memory) => memory.bytes), parameters: parameters.map((place, p) => ({ ...place, ...beside.sums[p] })), units: unitsOf(rooms), embeddings: beside.embeddings },
     tiers: { groups: stateGroups, groupOf, objects, pools, rooms: new SharedArrayBuffer(objects.length * 4) },
