@@ -10,6 +10,7 @@ import { piecesOf } from '../../src/cluster/tiers.js';
 import { planRun, type PlannedRun } from '../../src/emulator/plan.js';
 import { Cluster, DoesNotFit } from '../../src/index.js';
 import { twinPlan } from '../../src/kernels/load.js';
+import { purposes, randomWord } from '../../src/util/prng.js';
 import { optionsOn, type ClusterShape, type Training } from '../../src/testing/index.js';
 
 /** A folder that is removed after the file's tests. */
@@ -66,4 +67,10 @@ export const flashLives = async (shape: ClusterShape, { model, options }: Traini
   } catch (error) {
     if (error !== enough) throw error;
   }
+};
+
+/** Numbers from 0 to below 1, the same for the same seed. */
+export const prng = (seed: number): (() => number) => {
+  let draw = 0;
+  return () => randomWord(seed, purposes.schedule, draw++) / 2 ** 32;
 };
