@@ -162,7 +162,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
   const lossNow = (factor: number): number => lossOf(floats(layout.arenaMemory, layout.arena.lossLeaves, slabs), factor, together);
   /** Steps to go at most; an evaluation may lower it. */
   const { every = Infinity } = o.evaluation ?? {};
-  let steps = o.steps, isEvaluationDue = o.first > 0 && isJudgedAt(o.first, every, o.steps) && evaluations.every(({ step }) => step !== o.first), isArchiveDue = false, isRedone = false;
+  let steps = o.steps, isEvaluationDue = o.evaluation !== null && o.first > 0 && isJudgedAt(o.first, every, o.steps) && evaluations.every(({ step }) => step !== o.first), isArchiveDue = false, isRedone = false;
   let fatal = new Subject<never>();
   const archive = o.archive?.((error) => fatal.error(error)) ?? null;
   const evaluationEnded = (losses: readonly number[]): void => {
