@@ -14,9 +14,11 @@ import type { Model } from '../model/graph.js';
 import { manifestName, readManifest, type Piece } from '../storage/manifest.js';
 import { realFileSystem } from '../storage/real-file-system.js';
 import { shardChecksums } from '../storage/checksums.js';
-import { createShard } from '../storage/shard.js';
-import { createStore, openStore, type Store, type StorePlan } from '../storage/store.js';
-import { InvalidConfig } from '../util/errors.js';
+import { pageBytes } from '../storage/file-system.js';
+import { isHead } from '../storage/layout.js';
+import { createShard, openShard } from '../storage/shard.js';
+import { createStore, openStore, shardFileOf, type Store, type StorePlan } from '../storage/store.js';
+import { CorruptFile, InvalidConfig } from '../util/errors.js';
 import { MiB } from '../util/units.js';
 import { identityOf, type Contract } from './contract.js';
 import { aboutOf, type StoreAbout } from './flash-about.js';
@@ -49,16 +51,39 @@ const namedPieces = (model: Model, { groups }: TierPlan, pieces: readonly StateP
     return [{ name: `${kind === 'stored' ? 'weights, moments and mask' : kind} of ${names}`, bytes, parts: (runs[p] ?? []).map((run) => ({ shard: run.shard, block: run.at, offset: 0, bytes: run.bytes })) }];
   });
 
-/** A store that was made and never had a state: its run died before. */
-const removeUnbegun = (folder: string): void => {
-  if (realFileSystem.kind(join(folder, manifestName)) === null) return;
-  const store = openStore(realFileSystem, folder, { mode: 'write' });
+/** Removes a shard that never had a state. What is there and is no such thing stays, and is refused when the store is made. */
+const removeUnmade = (path: string): void => {
+  if (realFileSystem.kind(path) !== 'file') return;
+  const page = new Uint8Array(pageBytes), file = realFileSystem.open(path, 'read'), size = file.size();
+  file.read(page.subarray(0, Math.min(size, pageBytes)), 0);
+  file.close();
+  // Cut before its head was whole, or with a head and nothing committed.
+  if (page.some((byte) => byte !== 0)) {
+    try {
+      const shard = openShard(realFileSystem, path, { mode: 'read' }), { committed } = shard;
+      shard.close();
+      if (committed.length > 0) return;
+    } catch (error) {
+      if (!(error instanceof CorruptFile) || !isHead(page)) return;
+    }
+  }
+  realFileSystem.remove(path);
+};
+
+/** A store that was made, wholly or in part, and never had a state: its run died before. */
+const removeUnbegun = (folder: string, paths: readonly string[]): void => {
+  if (realFileSystem.kind(folder) !== 'folder') return;
+  const manifest = join(folder, manifestName), isMade = realFileSystem.kind(manifest) !== null;
+  if (!isMade && paths.every((path) => realFileSystem.kind(path) === null)) return;
+  const store = isMade ? openStore(realFileSystem, folder, { mode: 'write' }) : null, lock = store === null ? realFileSystem.lock(folder) : null;
   try {
-    if (store.committedSteps().length > 0) throw new InvalidConfig({ what: 'a folder that holds the state of a run', where: folder, hint: 'go on with it (resume: the folder), or choose an empty folder' });
-    for (const { path } of store.shards) realFileSystem.remove(path);
-    realFileSystem.remove(join(folder, manifestName));
+    if ((store?.committedSteps().length ?? 0) > 0) throw new InvalidConfig({ what: 'a folder that holds the state of a run', where: folder, hint: 'go on with it (resume: the folder), or choose an empty folder' });
+    // Without its manifest it is one that was never whole, if this ends midway.
+    if (isMade) realFileSystem.remove(manifest);
+    (store?.shards.map(({ path }) => path) ?? paths).forEach(removeUnmade);
   } finally {
-    store.close();
+    store?.close();
+    lock?.release();
   }
 };
 
@@ -83,7 +108,7 @@ export const openFlash = (layout: Tiered, options: MemoryXOptions, contract: Con
   };
   if (resumed) checkPlaces(folder, where.shards, about);
   else {
-    removeUnbegun(folder);
+    removeUnbegun(folder, plan.shards.map((shard, s) => resolve(folder, shardFileOf(s, shard.folder))));
     createStore(realFileSystem, folder, plan);
   }
   const store = openStore(realFileSystem, folder, { mode: 'write', expect: plan });

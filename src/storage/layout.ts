@@ -122,6 +122,9 @@ export const encodeHead = (plan: ShardPlan): Uint8Array => {
   return bytes;
 };
 
+/** Whether a page is the beginning of a shard's head, be the rest of it there or not. */
+export const isHead = (page: Uint8Array): boolean => textAt(page, 0, 8) === headMagic;
+
 /** What the first page says of the pages behind it: how many bytes of sizes, and a reader of them. @throws CorruptFile */
 export const decodeHead = (page: Uint8Array, where: string): { readonly sizesBytes: number; planOf(sizes: Uint8Array): ShardPlan } => {
   if (textAt(page, 0, 8) !== headMagic) throw new CorruptFile({ what: 'not a shard', where, hint: 'give a file that createShard made' });

@@ -8,6 +8,7 @@ import {
   closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmSync, statSync, statfsSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { CorruptFile, EmulatorBug, InvalidConfig, StorageFailed } from '../util/errors.js';
 import { GiB } from '../util/units.js';
 import { pageBytes, type FileSystem, type OpenFile, type OpenMode } from './file-system.js';
@@ -119,7 +120,15 @@ export const realFileSystem: FileSystem = {
     return found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
   },
   makeFolder(path) {
-    attempt('making the folder', path, () => mkdirSync(path, { recursive: true }));
+    attempt('making the folder', path, () => {
+      try {
+        mkdirSync(path, { recursive: true });
+      } catch (error) {
+        // Node says of a read-only disk that there is no such folder; asked for one folder alone it says why.
+        if (codeOf(error) === 'ENOENT' && existsSync(dirname(path))) mkdirSync(path);
+        else throw error;
+      }
+    });
   },
   list: (folder) => attempt('listing', folder, () => readdirSync(folder)).toSorted(),
   rename(from, to) {

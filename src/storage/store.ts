@@ -36,6 +36,9 @@ export interface OpenStoreOptions {
 
 export const shardPaths = (folder: string, manifest: Manifest): readonly string[] => manifest.shards.map(({ file }) => (isAbsolute(file) ? file : join(folder, file)));
 
+/** Where the file of shard `i` lies, seen from the store's folder. */
+export const shardFileOf = (i: number, own: string | undefined): string => join(own ?? `shard-${i}`, own === undefined ? 'state.bin' : `shard-${i}.bin`);
+
 /** Every disk must hold all files that go there. */
 const checkSpace = (fs: FileSystem, shards: readonly { readonly path: string; readonly bytes: number }[]): void => {
   const needs = new Map<string, { bytes: number; freeBytes: number; folder: string }>();
@@ -63,7 +66,7 @@ export const createStore = (fs: FileSystem, folder: string, plan: StorePlan): vo
   const manifest = newManifest({
     id: fs.uniqueName(),
     identity: plan.identity,
-    shards: plan.shards.map(({ blocks, scratchBytes, folder: own }, i) => ({ file: join(own ?? `shard-${i}`, own === undefined ? 'state.bin' : `shard-${i}.bin`), blocks, scratchBytes })),
+    shards: plan.shards.map(({ blocks, scratchBytes, folder: own }, i) => ({ file: shardFileOf(i, own), blocks, scratchBytes })),
     pieces: plan.pieces ?? [],
     about: plan.about ?? {},
   });

@@ -45,28 +45,40 @@ export const flashLane = (props: FlashProps): Behavior<FlashCommand, FlashReply>
     // Asked again after a fault, a shard may have done it the first time.
     if (!isCommitted(version)) file.commit(version, new TextDecoder().decode(new Uint8Array(props.text, 0, textBytes).slice()), power ? 'power' : 'process');
   };
+  const close = (): void => {
+    file.close();
+    scratch.close();
+  };
+  const perform = (message: FlashCommand): number => {
+    if (message.type === 'flash.commit') {
+      commit(message.version, message.textBytes, message.durability === 1);
+      return 0;
+    }
+    const memory = memories[message.memory], piece = pieces[message.piece];
+    assert(memory !== undefined && piece !== undefined, 'the piece and its memory exist');
+    let bytes = 0;
+    for (const run of own[message.piece] ?? []) {
+      const room = bytesOf(memory, message.page * pageBytes + run.offset, run.bytes);
+      if (message.type === 'flash.read') piece.scratch ? scratch.readScratch(run.at, room) : file.read(message.version, run.at, room);
+      else if (piece.scratch) scratch.writeScratch(run.at, room);
+      // A step that is redone because nobody heard of its commit: the shard has all of it.
+      else if (!isCommitted(message.version)) file.write(message.version, run.at, room);
+      bytes += run.bytes;
+    }
+    return bytes;
+  };
   return (ctx) => ({
     receive(message) {
       const since = nowMs();
-      let bytes = 0;
-      if (message.type === 'flash.commit') commit(message.version, message.textBytes, message.durability === 1);
-      else {
-        const memory = memories[message.memory], piece = pieces[message.piece];
-        assert(memory !== undefined && piece !== undefined, 'the piece and its memory exist');
-        for (const run of own[message.piece] ?? []) {
-          const room = bytesOf(memory, message.page * pageBytes + run.offset, run.bytes);
-          if (message.type === 'flash.read') piece.scratch ? scratch.readScratch(run.at, room) : file.read(message.version, run.at, room);
-          else if (piece.scratch) scratch.writeScratch(run.at, room);
-          // A step that is redone because nobody heard of its commit: the shard has all of it.
-          else if (!isCommitted(message.version)) file.write(message.version, run.at, room);
-          bytes += run.bytes;
-        }
+      try {
+        const bytes = perform(message);
+        ctx.reply({ type: 'flash.done', bytes, seconds: (nowMs() - since) / 1000 });
+      } catch (error) {
+        // An actor that has failed is not closed by anybody else.
+        close();
+        throw error;
       }
-      ctx.reply({ type: 'flash.done', bytes, seconds: (nowMs() - since) / 1000 });
     },
-    close() {
-      file.close();
-      scratch.close();
-    },
+    close,
   });
 };
