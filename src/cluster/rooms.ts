@@ -90,8 +90,8 @@ export class Rooms {
   /** The pool is in pieces too small: everything leaves, and the wants are laid side by side. */
   #afresh(event: number, wants: readonly { readonly object: number; readonly bytes: number }[], dropped: readonly Placement[]): Placement[] {
     const fresh = new Set(dropped.map(({ placed }) => placed));
-    const leaving = [...dropped.flatMap(({ evicted }) => evicted), ...this.#placed.filter((placed) => !fresh.has(placed))];
-    for (const placed of [...this.#placed]) this.#remove(placed);
+    const everybody = this.#placed.slice(), leaving = [...dropped.flatMap(({ evicted }) => evicted), ...everybody.filter((placed) => !fresh.has(placed))];
+    for (const placed of everybody) this.#remove(placed);
     let address = 0;
     return wants.map(({ object, bytes }, i) => {
       const { placed } = this.#place(object, address, bytes, event);

@@ -48,6 +48,32 @@ test('another contract is refused by the name of what differs', async () => {
   assertSameBits(calm.weights, (await train(null, { resume: flashDir })).weights);
 });
 
+test('evaluations go on where they were, wherever the run was stopped', async () => {
+  const evaluation = { data: options.data, every: 2, batches: 2 }, steps = 5;
+  const whole = await train(null, { evaluation, steps });
+  assert.deepEqual(whole.record.evaluations.map(({ step }) => step), [2, 4, 5]);
+  for (const durability of ['process', 'checkpoint'] as const) {
+    for (let stop = 1; stop <= steps; stop++) {
+      // Without an evaluation at the stop, which a run that is cut off has not made either.
+      const flashDir = freshFolder('evaluations'), stopped = new AbortController();
+      if (durability === 'checkpoint') await train({ flashDir, durability }, { steps: stop, evaluation: { ...evaluation, every: 2 } });
+      else {
+        await using cluster = await Cluster.start({ dispatcher: 'local', threads: 1, memoryX: { flashDir } });
+        const run = cluster.train(model, { ...options, evaluation, steps, signal: stopped.signal });
+        run.steps$.subscribe({ next: ({ step }) => step + 1 === stop && stopped.abort(new Error('enough')), error: () => {} });
+        await assert.rejects(run.finished, /enough/);
+      }
+      for (const memoryX of [null, { flashDir }]) {
+        const result = await train(memoryX, { evaluation, steps, resume: flashDir });
+        assertSameBits(whole.weights, result.weights);
+        // A run of `stop` steps ended with an evaluation of its own.
+        const own = durability === 'checkpoint' && stop % 2 === 1 && stop < steps ? result.record.evaluations.filter(({ step }) => step !== stop) : result.record.evaluations;
+        assert.deepEqual(own, whole.record.evaluations, `${durability} stopped after ${stop}`);
+      }
+    }
+  }
+});
+
 test('a store that another process writes to is refused by that process\'s number', async () => {
   const flashDir = freshFolder('held'), one: KillCase = { training: { ...training, steps: 100_000 }, memoryX: { flashDir }, cluster: { threads: 1 }, resume: null };
   const child = spawn(process.execPath, [fileURLToPath(new URL('../support/kill-training.js', import.meta.url)), JSON.stringify(one)], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -59,8 +59,10 @@ export const flashLane = (props: FlashProps): Behavior<FlashCommand, FlashReply>
     let bytes = 0;
     for (const run of own[message.piece] ?? []) {
       const room = bytesOf(memory, message.page * pageBytes + run.offset, run.bytes);
-      if (message.type === 'flash.read') piece.scratch ? scratch.readScratch(run.at, room) : file.read(message.version, run.at, room);
-      else if (piece.scratch) scratch.writeScratch(run.at, room);
+      if (message.type === 'flash.read') {
+        if (piece.scratch) scratch.readScratch(run.at, room);
+        else file.read(message.version, run.at, room);
+      } else if (piece.scratch) scratch.writeScratch(run.at, room);
       // A step that is redone because nobody heard of its commit: the shard has all of it.
       else if (!isCommitted(message.version)) file.write(message.version, run.at, room);
       bytes += run.bytes;
