@@ -14,6 +14,7 @@ import { moveTwins } from './moves.js';
 import { normTwins } from './norms.js';
 import { optimizerTwins } from './optimizers.js';
 import { rotaryTwins } from './rotary.js';
+import { roundTwins } from './round.js';
 import { sparseTwins } from './sparse.js';
 import { sparseGradientTwins } from './sparse-gradient.js';
 import { squareTwins } from './squares.js';
@@ -26,6 +27,6 @@ export const createTwin = (memory: WebAssembly.Memory, packWidth = twinPackWidth
   const view = viewOf(memory);
   return {
     packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...attentionTwins(view), ...attentionCachedTwins(view), ...normTwins(view), ...rotaryTwins(view),
-    ...dropoutTwins(view), ...initialTwins(view), ...squareTwins(view), ...sparseTwins(view, packWidth), ...sparseGradientTwins(view), ...optimizerTwins(view),
+    ...dropoutTwins(view), ...initialTwins(view), ...squareTwins(view), ...roundTwins(view), ...sparseTwins(view, packWidth), ...sparseGradientTwins(view), ...optimizerTwins(view),
   };
 };

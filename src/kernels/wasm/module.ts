@@ -21,6 +21,7 @@ import { defineNorms } from './norms.js';
 import { defineOptimizers } from './optimizers.js';
 import { definePack } from './pack.js';
 import { defineRotary } from './rotary.js';
+import { defineRound } from './round.js';
 import { defineSoftmax } from './softmax.js';
 import { defineSparseGradient } from './sparse-gradient.js';
 import { defineSparseLinear } from './sparse-linear.js';
@@ -56,6 +57,7 @@ export const buildModule = ({ width, salt = '', names = false }: { readonly widt
   defineEmbedding(m);
   defineInitial(m);
   defineSquares(m);
+  defineRound(m);
   defineOptimizers(m);
   return m.bytes({ salt, names });
 };
