@@ -18,6 +18,7 @@ export { llama, type LlamaOptions } from './model/presets/llama.js';
 export { gptShape, gptShapes, llamaShape, llamaShapes } from './model/presets/shapes.js';
 export { adam, adamW, decayMatricesOnly, sgd, type Optimizer, type ParameterGroup } from './model/optimizer.js';
 export { constant, cosine, linearDecay, linearWarmup, type Schedule } from './model/schedule.js';
+export { precision, checkPrecision, type LossScale, type NumberType, type Precision, type PrecisionOptions, type ScalingState } from './model/precision.js';
 export { sparsity, checkSparsity, type Hyperparameter, type MaskBalance, type MaskInit, type MaskPattern, type NamedMask, type Sparsity, type SparsityAlgorithm, type SparsityGroup, type SparsityOptions, type UpdateSchedule } from './model/sparsity.js';
 export { fromBitmap, fromColumns, fromNOfM, fromRows, toBitmap, toColumns, toNOfM, toRows, type Bitmap, type Compressed, type MaskedWeight, type NOfM } from './sparsity/formats.js';
 export { firstMasks } from './emulator/sparsity.js';

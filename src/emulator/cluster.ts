@@ -121,6 +121,7 @@ export class Cluster implements AsyncDisposable {
           factor: lossFactor(model, evaluation, options.batchSize, seed), onEvaluation: listeners.onEvaluation,
         },
         learningRate: (step) => valueAt(options.optimizer.learningRate, step),
+        scaling: null,
         revive,
       });
       const weights = readWeights(model, layout, result.steps), masks = readMasks(model, layout, result.steps);
@@ -135,7 +136,8 @@ export class Cluster implements AsyncDisposable {
             numCsx: layout.batch.numCsx, rows: planned.summary.rows, cols: planned.summary.cols, microBatches: planned.microBatches, slabsPerWafer: layout.batch.slabsPerWafer,
             threads: this.threads, dispatcher: this.#options.dispatcher ?? 'thread', kernels: this.kernels,
           },
-          losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
+          losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept,
+          precision: layout.precision, skippedSteps: result.scaling.at(-1)?.skipped ?? 0, lossScale: result.scaling.at(-1)?.scale ?? null, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
           counts: collectCounts(layout, fanIn, result.counts),
           memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },
           weightsDigest: digest(weights),

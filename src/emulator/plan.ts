@@ -20,6 +20,7 @@ import { slabTokens } from '../kernels/types.js';
 import { checkData, sampleAt, samplesOf, streamOf, type TrainingData } from '../model/data.js';
 import type { Model } from '../model/graph.js';
 import { checkOptimizer } from '../model/optimizer.js';
+import { fullPrecision } from '../model/precision.js';
 import type { SparseParameter } from '../model/sparsity.js';
 import { rotaryTables } from '../model/rotary.js';
 import { specs } from '../spec/wafer.js';
@@ -52,18 +53,19 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   const microBatches = dealBatch(batch);
   const tokens = Math.max(...microBatches.flatMap((microBatch) => microBatch.wafers.map((range) => lanesIn(range, batch))));
   const sparsity = planSparsity(model, o.sparsity, o.masks, o.steps, o.seed ?? 0, o.weights);
-  const wafer = cluster.wafer ?? 'auto';
-  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens, sparsity.plans) });
+  const wafer = cluster.wafer ?? 'auto', { precision = fullPrecision } = o;
+  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens, sparsity.plans), numbers: precision });
 
   const fabric = cluster.sweep === 'tile' ? fabricFloats(program) : 0;
   const arenaPlan = new MemoryPlan('the wafers');
-  const memoryX = planMemoryX({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined, sparse: sparsity.plans, plainForms: cluster.sweep === 'tile' });
+  const memoryX = planMemoryX({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined, sparse: sparsity.plans, plainForms: cluster.sweep === 'tile', byChance: precision.stochasticRounding });
   const arena = planArena(program, batch, threads, fabric, arenaPlan, memoryX.plan.parameters, o.inspect === true);
   checkHostMemory(arenaPlan.bytes + memoryX.plan.memoryBytes.reduce((sum, bytes) => sum + bytes, 0));
   const layout: ClusterLayout = {
     program,
     optimizer: o.optimizer,
     clipNorm: o.clipNorm ?? null,
+    precision,
     seed: o.seed ?? 0,
     batch,
     kernels,

@@ -130,7 +130,3 @@ export const precision = (options: PrecisionOptions): Precision => {
   checkPrecision(made);
   return made;
 };
-
-/** Bytes of a weight on its way down, and of an activation that crosses the wafer's edge. */
-export const weightBytesOf = ({ weights }: Precision): number => numberFormats[weights].bytes;
-export const activationBytesOf = ({ activations }: Precision): number => numberFormats[activations].bytes;

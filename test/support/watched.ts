@@ -176,8 +176,10 @@ export const watched = (placed: Placed, model: Model, fanIn: number, sparse: Spa
     }
     add('tasks', isDelta ? products * busyColumns(plan.qkv) : 2 * busyColumns(plan.o));
   };
-  const readsOf: Record<LocalStep['op'], number> = { relu: 1, gelu: 1, dropout: 1, rotary: 1, swiglu: 2, add: 2, loss: 2, reluDelta: 2, geluDelta: 2, swigluDelta: 3 };
+  const readsOf: Record<Exclude<LocalStep['op'], 'round'>, number> = { relu: 1, gelu: 1, dropout: 1, rotary: 1, swiglu: 2, add: 2, loss: 2, reluDelta: 2, geluDelta: 2, swigluDelta: 3 };
   const local = (step: LocalStep, tokens: number): void => {
+    // Rounded on its way into SRAM.
+    if (step.op === 'round') return;
     const features = step.op === 'rotary' ? (step.heads + step.kvHeads) * step.headSize : (model.layers[step.layer]?.features ?? 0);
     for (let f = 0; f < features; f++) {
       add('elementwise', tokens);

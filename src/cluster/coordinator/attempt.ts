@@ -3,6 +3,7 @@
  *
  *   down ─gradient blocks─▶ up ─whole─▶ update on all units ─▶ version ─▶ next step's way down;  all versions: acknowledged
  *
+ * Where the loss is scaled, updates wait for the verdict of the whole step, and so does the next step's input: a step with a gradient that is not finite changes nothing.
  * Where the gradient is clipped, updates wait for the norm of the whole step's gradient. A tied table is whole when both its roots are. Where masks change behind a step, those
  * parameters wait until all have been updated: only if every gradient was finite, their next masks are made.
  *
@@ -19,6 +20,7 @@ import { streamOrder } from './order.js';
 import { updateAt } from '../masks.js';
 import { pick, type Ledger, type Ports } from './ports.js';
 import type { Slots } from './slots.js';
+import type { LossScaler } from './loss-scaler.js';
 import { wayUp } from './up.js';
 import { clipOf } from './norm.js';
 import { Versions } from './versions.js';
@@ -40,7 +42,10 @@ export interface AttemptOptions {
   /** Steps first … end−1. */
   readonly first: number;
   readonly end: number;
+  /** f32(1 / valid labels) of a step's batch, without a loss scale. */
   readonly factor: (step: number) => number;
+  /** Null where the loss is not scaled. */
+  readonly scaler: LossScaler | null;
   /** Called once a step, when its loss leaves stand in the arena. */
   readonly onLoss: (step: number) => void;
   /** Called once a step where the gradient is clipped, with its norm before. */
@@ -53,19 +58,22 @@ export interface AttemptOptions {
 
 /** Runs when subscribed; completes after the last step, errors at the first fault. */
 export const attempt = (o: AttemptOptions): Observable<unknown> => {
-  const { layout, ports, ledger, credits, end } = o;
+  const { layout, ports, ledger, credits, end, scaler } = o;
   const { model } = layout.program;
   const parameters = model.parameters.length;
   const versions = new Versions(parameters, o.first);
   const up = wayUp(layout, o.tree, o.microBatches, ports, ledger, credits.gradients);
   const tables = new Subject<{ readonly step: number; readonly parameter: number }>();
   const places = layout.memoryX.parameters;
-  /** Roots that a parameter's gradient of a step still lacks, and parameters that a step's norm still lacks. */
+  /** Roots that a parameter's gradient of a step still lacks, and parameters that a step's verdict still lacks. */
   const rootsLeft = new Map<string, number>();
-  const squaresLeft = new Map<number, number>();
+  const verdictLeft = new Map<number, number>();
+  /** Reached by the verdict on a step: the loss scale of the next is then known. */
+  const verdicts = new Versions(1, o.first);
   let updatesLeft = (end - o.first) * parameters;
 
   const sparse = places.flatMap((place) => (place.sparse === null ? [] : [place.sparse.plan]));
+  const checks = sparse.length > 0 || scaler !== null;
   /** Masks that change behind a step, what its gradients are found to be, and parameters that it still lacks. */
   const due = new Map<number, { readonly parameters: readonly number[]; isFinite: boolean; left: number; readonly settled: Promise<void>; settle: () => void }>();
   const masksOf = (step: number) => {
@@ -80,7 +88,7 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
   };
   const check = async (step: number, parameter: number): Promise<void> => {
     const masks = masksOf(step);
-    if (masks.parameters.length === 0) return;
+    if (masks.parameters.length === 0 && scaler === null) return;
     const answers = await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.check', step, parameter })));
     if (answers.some((answer) => answer.type === 'memoryx.checked' && answer.finite === 0)) masks.isFinite = false;
   };
@@ -98,9 +106,11 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
     if (masks.isFinite) await ledger.ask(pick(ports.units, parameter % ports.units.length), { type: 'memoryx.mask', step, parameter });
   };
 
-  const update = async (step: number, parameter: number, clip: number): Promise<void> => {
-    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.update', step, parameter, clip })));
-    if (sparse.length > 0) await settleMask(step, parameter);
+  /** `clip`: the factor on the gradient, or null: the step is skipped. */
+  const update = async (step: number, parameter: number, clip: number | null): Promise<void> => {
+    const updates = scaler === null ? step : scaler.before(step).updates;
+    await Promise.all(ports.units.map((unit) => ledger.ask(unit, clip === null ? { type: 'memoryx.keep', step, parameter } : { type: 'memoryx.update', step, parameter, clip, updates })));
+    if (checks) await settleMask(step, parameter);
     if (versions.reach(parameter, step + 1)) o.onAcknowledged(step);
     updatesLeft--;
     if (updatesLeft === 0) {
@@ -116,24 +126,33 @@ export const attempt = (o: AttemptOptions): Observable<unknown> => {
       if (left > 0) return;
       rootsLeft.delete(key);
     }
-    if (sparse.length > 0) await check(step, parameter);
-    if (layout.clipNorm === null) return update(step, parameter, 1);
-    await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.squares', step, parameter })));
-    const left = (squaresLeft.get(step) ?? parameters) - 1;
-    squaresLeft.set(step, left);
+    if (checks) await check(step, parameter);
+    if (layout.clipNorm === null && scaler === null) return update(step, parameter, 1);
+    const unscale = scaler === null ? 1 : 1 / scaler.before(step).scale;
+    if (layout.clipNorm !== null) await Promise.all(ports.units.map((unit) => ledger.ask(unit, { type: 'memoryx.squares', step, parameter, factor: unscale })));
+    const left = (verdictLeft.get(step) ?? parameters) - 1;
+    verdictLeft.set(step, left);
     if (left > 0) return;
-    squaresLeft.delete(step);
-    const { norm, clip } = clipOf(layout, layout.clipNorm);
-    o.onNorm(step, norm);
-    await Promise.all(model.parameters.map(({ index }) => update(step, index, clip)));
+    verdictLeft.delete(step);
+    const isKept = scaler !== null && !masksOf(step).isFinite;
+    const { norm, clip } = layout.clipNorm === null ? { norm: null, clip: 1 } : clipOf(layout, layout.clipNorm);
+    if (norm !== null) o.onNorm(step, norm);
+    scaler?.settle(step, !isKept);
+    verdicts.reach(0, step + 1);
+    await Promise.all(model.parameters.map(({ index }) => update(step, index, isKept ? null : Math.fround(clip * unscale))));
+  };
+  /** The loss factor with its scale, when that is known. */
+  const scaledFactor = async (step: number): Promise<number> => {
+    await verdicts.at(0, step);
+    return o.factor(step) * (scaler?.before(step).scale ?? 1);
   };
 
   const down$ = wayDown(streamOrder(layout.program, o.microBatches.length, o.first, end), {
     layout, microBatches: o.microBatches, ports, ledger, versions,
     weightSlots: credits.weights, gradientSlots: credits.gradients, ahead: credits.ahead,
-    factor: o.factor, evaluation: null, onLoss: o.onLoss,
+    factor: scaler === null ? o.factor : scaledFactor, evaluation: null, onLoss: o.onLoss,
     onGradient: (block) => up.blocks.next(block),
     onScattered: (step) => layout.memoryX.embeddings.forEach(({ parameter }) => tables.next({ step, parameter })),
   });
-  return merge(down$, merge(up.whole$, tables).pipe(mergeMap(whole))).pipe(finalize(() => versions.close(new ActorFailed({ what: 'the attempt is over' }))));
+  return merge(down$, merge(up.whole$, tables).pipe(mergeMap(whole))).pipe(finalize(() => [versions, verdicts].forEach((each) => each.close(new ActorFailed({ what: 'the attempt is over' })))));
 };

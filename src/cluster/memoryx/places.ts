@@ -32,14 +32,16 @@ export interface MemoryXNeed {
   readonly sparse: readonly SparseParameter[];
   /** Whether tiles work one by one: blocks of four rows are then streamed like any others. */
   readonly plainForms: boolean;
+  /** Whether weights are rounded by chance on their way out: what is packed then lies apart first. */
+  readonly byChance: boolean;
 }
 
 /** @throws DoesNotFit if one parameter with its state is larger than a memory */
-export const planMemoryX = ({ program, optimizer, batch, units, clips, sparse, plainForms }: MemoryXNeed): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
+export const planMemoryX = ({ program, optimizer, batch, units, clips, sparse, plainForms, byChance }: MemoryXNeed): { readonly plan: MemoryXPlan; readonly create: () => WebAssembly.Memory[]; readonly stateBytes: number } => {
   const { model } = program;
   const moments = momentsOf(optimizer);
   const depth = stackDepth(batch);
-  const stagingBytes = 64 + (sparse.length === 0 ? 4 : 8) * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
+  const stagingBytes = 64 + 4 * (1 + (sparse.length === 0 ? 0 : 1) + (byChance ? 1 : 0)) * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
   const undoBytes = 4 * Math.max(1, moments) * stretchFloats;
   const tied = new Set(model.layers.flatMap((layer) => (layer.kind === 'linear' && layer.tied ? [layer.weight] : [])));
 

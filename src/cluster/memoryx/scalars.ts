@@ -12,6 +12,8 @@ const power = (base: number, exponent: number): number => {
 };
 
 export interface Scalars {
+  /** No update was made before. */
+  readonly isFirst: boolean;
   readonly learningRate: number;
   readonly momentum: number;
   readonly oneMinusDampening: number;
@@ -26,13 +28,14 @@ export interface Scalars {
   readonly decay: number;
 }
 
-/** Scalars of step `step` (from 0). */
-export const scalarsAt = (optimizer: Optimizer, step: number): Scalars => {
+/** Scalars of step `step` (from 0), which the schedule counts; `updates`: those applied before. */
+export const scalarsAt = (optimizer: Optimizer, step: number, updates: number): Scalars => {
   const lr = valueAt(optimizer.learningRate, step);
-  const t = step + 1;
+  const t = updates + 1;
   const adam = optimizer.kind === 'sgd' ? { beta1: 0, beta2: 0, epsilon: 0 } : optimizer;
   const sgd = optimizer.kind === 'sgd' ? optimizer : { momentum: 0, dampening: 0 };
   return {
+    isFirst: updates === 0,
     learningRate: f32(lr),
     momentum: f32(sgd.momentum),
     oneMinusDampening: f32(1 - sgd.dampening),

@@ -89,6 +89,16 @@ export const updateShare = (share: UpdateShare, optimizer: Optimizer, scalars: S
   return share.count;
 };
 
+/** The step is skipped: weights go on as they are, moments stay. An earlier try changes nothing about it. */
+export const keepShare = ({ place, kernels, first, count, journal }: UpdateShare, step: number): void => {
+  const completed = Atomics.load(journal, 0);
+  if (completed === step + 1) return;
+  assert(completed === step, 'updates follow each other step by step');
+  const [even, odd] = place.weights, [now, next] = step % 2 === 0 ? [even, odd] : [odd, even];
+  kernels.copy(next + first * 4, now + first * 4, count * 4);
+  Atomics.store(journal, 0, step + 1);
+};
+
 const apply = (share: UpdateShare, optimizer: Optimizer, s: Scalars, step: number, first: number, floats: number): void => {
   const { place, kernels } = share;
   const offset = first * 4;
@@ -96,7 +106,7 @@ const apply = (share: UpdateShare, optimizer: Optimizer, s: Scalars, step: numbe
   const [m = 0, v = 0] = place.moments;
   const g = gradientStretch(kernels, place, first, floats, share.clip, share.stretch);
   if (optimizer.kind === 'sgd') {
-    const flags = (optimizer.weightDecay !== 0 ? 1 : 0) + (optimizer.momentum !== 0 ? 2 : 0) + (step === 0 ? 4 : 0) + (optimizer.nesterov ? 8 : 0);
+    const flags = (optimizer.weightDecay !== 0 ? 1 : 0) + (optimizer.momentum !== 0 ? 2 : 0) + (s.isFirst ? 4 : 0) + (optimizer.nesterov ? 8 : 0);
     kernels.sgd(next, now, g, m + offset, floats, s.learningRate, s.momentum, s.oneMinusDampening, s.weightDecay, flags);
   } else {
     const flags = optimizer.kind === 'adamW' ? 2 : optimizer.weightDecay !== 0 ? 1 : 0;

@@ -50,7 +50,7 @@ const start = (optimizer: Optimizer, form: Form = plain) => {
 for (const { form, optimizer } of [plain, { clip: 0.37, tied: false }, { clip: 1, tied: true }, { clip: 0.37, tied: true }].flatMap((form) => [adam({ learningRate: 0.01 }), sgd({ learningRate: 0.01, momentum: 0.9, nesterov: true })].map((optimizer) => ({ form, optimizer })))) {
   test(`${optimizer.kind}, ${form.clip === 1 ? 'not ' : ''}clipped, ${form.tied ? '' : 'not '}tied: cut off after any number of kernel calls, twice in a row, three steps end with the same bits`, () => {
     const calm = start(optimizer, form);
-    for (let step = 0; step < 3; step++) assert.equal(updateShare(calm.share(), optimizer, scalarsAt(optimizer, step), step), size);
+    for (let step = 0; step < 3; step++) assert.equal(updateShare(calm.share(), optimizer, scalarsAt(optimizer, step, step), step), size);
     const expected = calm.read();
     let cuts = 0;
     for (let dieAfter = 0; dieAfter < 24; dieAfter++) {
@@ -58,13 +58,13 @@ for (const { form, optimizer } of [plain, { clip: 0.37, tied: false }, { clip: 1
       for (let step = 0; step < 3; step++) {
         for (const life of [dieAfter, dieAfter % 3]) {
           try {
-            updateShare(struck.share(life), optimizer, scalarsAt(optimizer, step), step);
+            updateShare(struck.share(life), optimizer, scalarsAt(optimizer, step, step), step);
           } catch (error) {
             assert.ok(error instanceof Death);
             cuts++;
           }
         }
-        updateShare(struck.share(), optimizer, scalarsAt(optimizer, step), step);
+        updateShare(struck.share(), optimizer, scalarsAt(optimizer, step, step), step);
       }
       assert.deepEqual(struck.read(), expected, `cut after ${dieAfter} calls`);
     }
@@ -75,9 +75,9 @@ for (const { form, optimizer } of [plain, { clip: 0.37, tied: false }, { clip: 1
 test('an update that is complete is not done again; one out of order is a bug', () => {
   const optimizer = adam();
   const unit = start(optimizer);
-  updateShare(unit.share(), optimizer, scalarsAt(optimizer, 0), 0);
+  updateShare(unit.share(), optimizer, scalarsAt(optimizer, 0, 0), 0);
   const after = unit.read();
-  assert.equal(updateShare(unit.share(), optimizer, scalarsAt(optimizer, 0), 0), 0);
+  assert.equal(updateShare(unit.share(), optimizer, scalarsAt(optimizer, 0, 0), 0), 0);
   assert.deepEqual(unit.read(), after);
-  assert.throws(() => updateShare(unit.share(), optimizer, scalarsAt(optimizer, 2), 2), EmulatorBug);
+  assert.throws(() => updateShare(unit.share(), optimizer, scalarsAt(optimizer, 2, 2), 2), EmulatorBug);
 });
