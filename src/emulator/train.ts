@@ -115,7 +115,7 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
   const ports = wire({ layout, system, data, evaluation, seed, fanIn, sweep: cluster.sweep ?? 'band', threads: job.threads, flash });
   const versions = new Versions(layout, first.version, resumed?.evaluations ?? []);
   const tiers: Tiers | null = tiered === null || flash === null ? null : startTiers({
-    layout: tiered, ports, text: flash.text, acknowledge: (version) => flash.acknowledge(version), durability: cluster.memoryX?.durability ?? 'process', verdict: layout.clipNorm !== null, first: first.version, isOnFlash: resumed !== null && resumed.inPlace !== null,
+    layout: tiered, ports, text: flash.text, acknowledge: (version) => flash.acknowledge(version), durability: cluster.memoryX?.durability ?? 'process', verdict: layout.clipNorm !== null || layout.precision.lossScale.kind !== 'none', first: first.version, isOnFlash: resumed !== null && resumed.inPlace !== null,
     stateOf: (version) => versions.textOf(version),
   });
   if (resumed !== null && resumed.inPlace !== null) restoreMasks(layout, resumed);
@@ -132,6 +132,7 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
       every: judged.every, batches: judged.batches ?? Math.max(1, Math.floor(samplesOf(model, evaluation) / options.batchSize)), patience: judged.patience ?? null,
       factor: lossFactor(model, evaluation, options.batchSize, seed), onEvaluation: listeners.onEvaluation,
     },
+    scaling: null,
     learningRate: (step) => learningRateOf(options.optimizer, step, step),
     revive,
   });
@@ -149,7 +150,8 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
         numCsx: layout.batch.numCsx, rows: planned.summary.rows, cols: planned.summary.cols, microBatches: planned.microBatches, slabsPerWafer: layout.batch.slabsPerWafer,
         threads: job.threads, dispatcher: cluster.dispatcher ?? 'thread', kernels: job.kernels,
       },
-      losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
+      losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept,
+      precision: layout.precision, skippedSteps: result.scaling.at(-1)?.skipped ?? 0, lossScale: result.scaling.at(-1)?.scale ?? null, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
       counts: collectCounts(layout, fanIn, result.counts),
       memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },
       weightsDigest: digest(weights),
