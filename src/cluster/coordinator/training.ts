@@ -89,7 +89,7 @@ export interface TrainingOptions {
   /** Evaluations before the first step of this run. */
   readonly evaluations: readonly EvaluationReport[];
   /** Called with each version before it is made durable: what it says of itself is read from then on. */
-  readonly onVersion: (version: number, evaluations: readonly EvaluationReport[]) => void;
+  readonly onVersion: (version: number, evaluations: readonly EvaluationReport[], scaling: ScalingState | null) => void;
   /** What a version says of itself. */
   readonly stateOf: (version: number) => string;
   readonly factor: (step: number) => number;
@@ -145,7 +145,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
   };
   const totals = new Map<string, { out: number; back: number; highWater: number }>();
   const sparseSoFar = sparsityOf(layout);
-  const { lossScale } = layout.precision, scaler = lossScale.kind === 'none' ? null : new LossScaler(lossScale, o.scaling ?? firstScaling(lossScale), 0), scaling: ScalingState[] = [];
+  const { lossScale } = layout.precision, scaler = lossScale.kind === 'none' ? null : new LossScaler(lossScale, o.scaling ?? firstScaling(lossScale), o.first), scaling: ScalingState[] = [];
   let masksKept = 0;
   let acknowledged = o.first, faults = 0, tries = 0, clock = nowMs();
 
@@ -182,6 +182,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     const report = { step: acknowledged, loss, perplexity: expF32(Math.fround(loss)), batches: losses.length };
     evaluations.push(report);
     settle(acknowledged, evaluated, 'move');
+    o.onVersion(acknowledged, evaluations, scaler?.before(acknowledged) ?? null);
     plan.onEvaluation(report);
     const best = evaluations.reduce((low, { loss: value }, i) => (value < (evaluations[low]?.loss ?? Infinity) ? i : low), 0);
     if (plan.patience !== null && evaluations.length - 1 - best >= plan.patience) steps = acknowledged;
@@ -219,7 +220,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       commit: async (version) => {
         const loss = pending.get(version - 1) ?? Number.NaN;
         if (!Number.isFinite(loss) && scaler?.skipped(version - 1) !== true) throw new NonFiniteLoss({ what: `the loss of step ${version - 1}`, value: String(loss), hint: 'lower the learning rate or check the data' });
-        o.onVersion(version, evaluations);
+        o.onVersion(version, evaluations, scaler?.before(version) ?? null);
         await residence?.commit(version);
       }, end, factor: o.factor, scaler,
       onLoss: (step) => pending.set(step, lossNow(o.factor(step))),
