@@ -19,6 +19,7 @@ export { gptShape, gptShapes, llamaShape, llamaShapes } from './model/presets/sh
 export { adafactor, adam, adamW, decayMatricesOnly, lamb, lion, rmsProp, sgd, type Optimizer, type ParameterGroup } from './model/optimizer.js';
 export { momentNames, momentSizes } from './model/moments.js';
 export { constant, cosine, linearDecay, linearWarmup, type Schedule } from './model/schedule.js';
+export { precision, checkPrecision, type LossScale, type NumberType, type Precision, type PrecisionOptions, type ScalingState } from './model/precision.js';
 export { sparsity, checkSparsity, type Hyperparameter, type MaskBalance, type MaskInit, type MaskPattern, type NamedMask, type Sparsity, type SparsityAlgorithm, type SparsityGroup, type SparsityOptions, type UpdateSchedule } from './model/sparsity.js';
 export { fromBitmap, fromColumns, fromNOfM, fromRows, toBitmap, toColumns, toNOfM, toRows, type Bitmap, type Compressed, type MaskedWeight, type NOfM } from './sparsity/formats.js';
 export { firstMasks } from './emulator/sparsity.js';

@@ -1,5 +1,7 @@
 /** The devices module: every kind of actor of the cluster by name. Worker threads import it by its URL. */
 import { actorKind } from '../actor/registry.js';
+import { archive } from './archive/archive.js';
+import { archiveCommands, archiveReplies } from './archive/protocol.js';
 import { flashLane } from './flash/lane.js';
 import { flashCommands, flashReplies } from './flash/protocol.js';
 import { generationHost } from './generation/host.js';
@@ -21,6 +23,7 @@ export const devices = {
   wafer: actorKind({ behavior: wafers, command: waferCommands, reply: waferReplies }),
   swarmx: actorKind({ behavior: swarmXNode, command: swarmXCommands, reply: swarmXReplies }),
   generation: actorKind({ behavior: generationHost, command: generationCommands, reply: generationReplies }),
+  archive: actorKind({ behavior: archive, command: archiveCommands, reply: archiveReplies }),
   flash: actorKind({ behavior: flashLane, command: flashCommands, reply: flashReplies }),
   memoryx: actorKind({ behavior: memoryXUnit, command: memoryXCommands, reply: memoryXReplies }),
 };

@@ -8,6 +8,7 @@
  */
 import type { KernelPlan } from '../kernels/load.js';
 import type { Optimizer } from '../model/optimizer.js';
+import type { Precision } from '../model/precision.js';
 import type { SparseParameter } from '../model/sparsity.js';
 import type { Program } from '../compiler/program.js';
 import type { BatchShape } from './deal.js';
@@ -217,7 +218,9 @@ export interface ClusterLayout {
   readonly optimizer: Optimizer;
   /** Largest global norm of a step's gradient, or null: parameters then wait for the verdict of the whole step. */
   readonly clipNorm: number | null;
-  /** Keys dropout and masks. */
+  /** Numbers of weights and activations, and the rules of the loss scale. */
+  readonly precision: Precision;
+  /** Keys dropout, masks and rounding by chance. */
   readonly seed: number;
   readonly batch: BatchShape;
   readonly kernels: KernelPlan;

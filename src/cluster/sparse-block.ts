@@ -83,4 +83,4 @@ const denseAboveOf: Readonly<Record<KernelPlan['name'], DenseAbove>> = {
 export const denseAbove = ({ name }: KernelPlan): DenseAbove => denseAboveOf[name];
 
 /** Bytes that a block's stored weights take on a link: value and 16-bit index each, or the values alone where every position is stored. */
-export const weightBytes = (stored: number, all: number, indexBytes: number): number => (stored === all ? all * 4 : stored * (4 + indexBytes));
+export const weightBytes = (stored: number, all: number, indexBytes: number, valueBytes = 4): number => (stored === all ? all * valueBytes : stored * (valueBytes + indexBytes));

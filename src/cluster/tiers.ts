@@ -49,7 +49,7 @@ export const placeNow = ({ memoryX, tiers }: Places, parameter: number): Paramet
   const { gradient } = group, room = group.stored === null ? -1 : roomOf(tiers, group.stored);
   return {
     ...place,
-    weights: [moved(place.weights[0], group.weights?.[0] ?? null), moved(place.weights[1], group.weights?.[1] ?? null)],
+    weights: group.weights === null ? place.weights : [moved(place.weights[0], group.weights[0]), moved(place.weights[1], group.weights[1])],
     moments: place.moments.map((moment) => moved(moment, group.moments)),
     gradients: place.gradients.map((address) => moved(address, gradient)),
     tableRoot: place.tableRoot === null ? null : moved(place.tableRoot, gradient),

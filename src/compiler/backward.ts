@@ -43,6 +43,7 @@ export const orderBackward = (plans: Plans, layer: Layer): void => {
         const dx = home(plans, from) ?? plans.scratch(plan.inputs, d);
         plans.streamed[number] = { ...plan, dy: d, dx, skip };
         plans.delta.set(from, dx);
+        plans.boundary(from, dx, -1);
       } else {
         const dx = plans.skips.has(from) ? plans.scratch(plan.inputs, d) : (home(plans, from) ?? plans.scratch(plan.inputs, d));
         plans.streamed[number] = { ...plan, dy: d, dx };
@@ -57,6 +58,7 @@ export const orderBackward = (plans: Plans, layer: Layer): void => {
       plans.attentions[number] = { ...plan, d };
       plans.pass({ op: 'attentionDelta', attention: number, backward: true });
       plans.delta.set(from, plan.qkv);
+      plans.boundary(from, plan.qkv, -1);
       return;
     }
     case 'rotary':
@@ -107,10 +109,12 @@ const arrive = (plans: Plans, id: number, at: number): void => {
   const skip = plans.skips.get(id);
   if (skip === undefined) {
     plans.delta.set(id, at);
+    plans.boundary(id, at, -1);
     return;
   }
   plans.skips.delete(id);
   const y = home(plans, id) ?? plans.scratch(plans.layer(id).features);
   plans.local({ op: 'add', layer: id, x: skip, branch: at, y, direction: -1 });
   plans.delta.set(id, y);
+  plans.boundary(id, y, -1);
 };

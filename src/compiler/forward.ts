@@ -36,7 +36,7 @@ const place = (plans: Plans, layer: Layer): void => {
       const buffer = plans.buffer(layer.name, layer.features);
       plans.out.set(layer.id, buffer);
       plans.pass({ op: 'input', buffer, backward: false });
-      return;
+      break;
     }
     case 'tokens':
       return;
@@ -45,7 +45,7 @@ const place = (plans: Plans, layer: Layer): void => {
       plans.out.set(layer.id, buffer);
       plans.trained.add(layer.id);
       plans.pass({ op: 'gather', layer: layer.id, buffer, backward: false });
-      return;
+      break;
     }
     case 'linear': {
       if (isHead(plans, layer)) {
@@ -157,20 +157,24 @@ const compute = (plans: Plans, layer: Layer): void => {
         return;
       }
       plans.pass({ op: 'forward', streamed: plans.planOf.get(layer.id) as number, backward: false });
-      return;
+      break;
     case 'attention':
       plans.pass({ op: 'attention', attention: plans.planOf.get(layer.id) as number, backward: false });
-      return;
+      break;
     case 'softmaxCrossEntropy':
-      if (!isHead(plans, plans.layer(layer.inputs[0]))) plans.local({ op: 'loss', layer: layer.id, x: x(), classes: layer.classes });
+      if (isHead(plans, plans.layer(layer.inputs[0]))) return;
+      plans.local({ op: 'loss', layer: layer.id, x: x(), classes: layer.classes });
+      plans.boundary(layer.inputs[0] as number, x(), -1);
+      return;
+    case 'tokens':
       return;
     case 'features':
-    case 'tokens':
     case 'embedding':
-      return;
+      break;
     default:
       plans.local(localOf(layer, x(), y(), layer.kind === 'add' ? plans.outOf(layer.inputs[1]) : -1));
   }
+  plans.boundary(layer.id, y(), 1);
 };
 
 const localOf = (layer: LayerOf<'relu' | 'gelu' | 'swiglu' | 'dropout' | 'rotary' | 'add'>, x: number, y: number, branch: number): LocalStep => {

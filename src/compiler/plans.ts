@@ -4,6 +4,7 @@
  * Not here: what each layer adds (forward.ts, backward.ts).
  */
 import type { Layer, LayerId, Model } from '../model/graph.js';
+import type { NumberType } from '../model/precision.js';
 import { assert } from '../util/errors.js';
 import type { AttentionPlan, LocalStep, Logits, PassStep, Recompute, StreamedPlan } from './program.js';
 
@@ -16,6 +17,7 @@ export class Plans {
   readonly recompute: Recompute;
   readonly logits: Logits;
   readonly places: number;
+  readonly activations: NumberType;
   readonly buffers: { name: string; features: number; scratch: boolean }[] = [];
   readonly streamed: StreamedPlan[] = [];
   readonly attentions: AttentionPlan[] = [];
@@ -37,11 +39,12 @@ export class Plans {
   #taken = new Map<number, number>();
   #block: number | null = null;
 
-  constructor(model: Model, recompute: Recompute, logits: Logits, places: number) {
+  constructor(model: Model, recompute: Recompute, logits: Logits, places: number, activations: NumberType) {
     this.model = model;
     this.logits = logits;
     this.recompute = recompute;
     this.places = places;
+    this.activations = activations;
   }
 
   readers(layer: LayerId): number {
@@ -107,5 +110,16 @@ export class Plans {
     assert(last !== undefined, 'a local step follows a pass');
     if (last.op === 'attention' || last.op === 'attentionDelta') this.pass({ op: 'locals', backward: last.backward });
     (this.passes[this.passes.length - 1] as Open).locals.push(step);
+  }
+
+  /** The layer whose output the loss reads: its logits stay as they are. */
+  get logitsLayer(): LayerId | undefined {
+    return this.model.layers[this.model.layers.length - 1]?.inputs[0];
+  }
+
+  /** The output of a layer, or its delta, is whole and lies in `x`: rounded, where activations are narrow. */
+  boundary(layer: LayerId, x: number, direction: 1 | -1): void {
+    if (this.activations === 'float32' || (direction === 1 && layer === this.logitsLayer)) return;
+    this.local({ op: 'round', layer, x, to: this.activations, direction });
   }
 }

@@ -7,6 +7,7 @@
  * Not here: how it is made (compile.ts and its neighbours), who runs it (cluster/).
  */
 import type { Heads, Model, LayerId } from '../model/graph.js';
+import type { NumberType, Precision } from '../model/precision.js';
 
 /** A rectangle of tiles on a wafer. */
 export interface Rectangle {
@@ -87,6 +88,9 @@ export interface HeadPlan extends StreamedBase {
 /** A layer whose parameters are streamed. */
 export type StreamedPlan = LinearPlan | NormPlan | HeadPlan;
 
+/** In which numbers weights travel and activations stand. */
+export type Numbers = Pick<Precision, 'weights' | 'activations'>;
+
 /** Whether the logits of a micro-batch are held, or made block by block; no choice shows in a bit. */
 export type Logits = 'held' | 'streamed';
 
@@ -117,6 +121,8 @@ export type LocalStep =
   | { readonly op: 'reluDelta'; readonly layer: LayerId; readonly d: number; readonly y: number; readonly dst: number }
   | { readonly op: 'geluDelta'; readonly layer: LayerId; readonly approximation: 'tanh' | 'erf'; readonly d: number; readonly x: number; readonly dst: number }
   | { readonly op: 'swigluDelta'; readonly layer: LayerId; readonly d: number; readonly x: number; readonly dst: number }
+  /** A boundary: the whole output of `layer` (direction 1), or its whole delta (−1), is rounded in place to numbers of a narrow type. */
+  | { readonly op: 'round'; readonly layer: LayerId; readonly x: number; readonly to: Exclude<NumberType, 'float32'>; readonly direction: 1 | -1 }
   /** Softmax cross-entropy in place: logits become their delta; the losses leave. */
   | { readonly op: 'loss'; readonly layer: LayerId; readonly x: number; readonly classes: number };
 
@@ -155,6 +161,8 @@ export interface Program {
   readonly rectangle: Rectangle;
   readonly recompute: Recompute;
   readonly logits: Logits;
+  /** What weights are rounded to where they leave MemoryX, outputs and deltas at the boundaries of layers; float32: nothing is. */
+  readonly numbers: Numbers;
   /** Slabs of tokens that one wafer holds at a time: its share of a micro-batch. */
   readonly slabs: number;
   /** Row r of the rectangle holds lanes rowEdges[r] … rowEdges[r+1]−1 of the wafer's share, 32 a slab. */

@@ -19,29 +19,37 @@ export type AttentionNeed = Heads & { readonly places: number };
 
 const floatBytes = 4;
 
-/** Bytes that the fullest tile needs for buffers of the given widths. */
-export const planSram = (widths: readonly number[], tokens: number, slabTokens: number, rectangle: Rectangle, spec: WaferSpec, attentions: readonly AttentionNeed[] = []): SramPlan => {
+/** Bytes of a weight in flight, and of a value of each buffer. */
+export interface NumberBytes {
+  readonly weight: number;
+  readonly of: readonly number[];
+}
+
+/** Bytes that the fullest tile needs for buffers of the given widths; all numbers are f32 unless `numbers` says how many bytes they have. */
+export const planSram = (
+  widths: readonly number[], tokens: number, slabTokens: number, rectangle: Rectangle, spec: WaferSpec, attentions: readonly AttentionNeed[] = [], numbers: NumberBytes = { weight: floatBytes, of: [] },
+): SramPlan => {
   const tokensPerTile = longestRun(rowEdges(tokens, rectangle.rows, slabTokens));
-  // One column is the fullest for every buffer at once only if the edges say so: add up column by column.
+  // One column is the fullest for every buffer at once only if the edges say so: add up column by column. By width: bytes of a feature in all buffers of that width.
   const alike = new Map<number, number>();
-  for (const width of widths) alike.set(width, (alike.get(width) ?? 0) + 1);
-  const edges = [...alike].map(([width, count]) => ({ edges: evenEdges(width, rectangle.cols), count }));
-  let featuresPerTile = 0, widest = 0;
+  widths.forEach((width, i) => alike.set(width, (alike.get(width) ?? 0) + (numbers.of[i] ?? floatBytes)));
+  const edges = [...alike].map(([width, bytes]) => ({ edges: evenEdges(width, rectangle.cols), bytes }));
+  let tokenBytes = 0, widest = 0;
   for (let c = 0; c < rectangle.cols; c++) {
     let held = 0;
-    for (const { edges: e, count } of edges) {
+    for (const { edges: e, bytes } of edges) {
       const run = (e[c + 1] as number) - (e[c] as number);
-      held += run * count;
+      held += run * bytes;
       widest = Math.max(widest, run);
     }
-    featuresPerTile = Math.max(featuresPerTile, held);
+    tokenBytes = Math.max(tokenBytes, held);
   }
-  const activationBytes = featuresPerTile * tokensPerTile * floatBytes;
+  const activationBytes = tokenBytes * tokensPerTile;
   const attentionFloats = Math.max(0, ...attentions.map(({ heads, headSize, places }) => {
     const columnsOfHead = Math.max(1, Math.floor(rectangle.cols / heads));
     return 4 * slabTokens * Math.min(headSize, ceilDiv(heads * headSize, rectangle.cols)) + tokensPerTile * ceilDiv(places, columnsOfHead);
   }));
-  const streamBytes = (2 * widest + 4 * tokensPerTile + 2 * widest + attentionFloats) * floatBytes;
+  const streamBytes = 2 * widest * numbers.weight + (4 * tokensPerTile + 2 * widest + attentionFloats) * floatBytes;
   return {
     limitBytes: spec.sramBytesPerTile,
     codeBytes: spec.codeBytesPerTile,

@@ -7,6 +7,7 @@
  * With `recompute: 'block'` the inner activations of all blocks share their buffers, and a block's forward passes run again before its delta passes.
  * Not here: sizes of tiles (placement.ts, sram.ts).
  */
+import type { NumberType } from '../model/precision.js';
 import { InvalidModel } from '../util/errors.js';
 import type { Layer, Model } from '../model/graph.js';
 import { orderBackward } from './backward.js';
@@ -23,8 +24,8 @@ export interface StreamOrder {
 }
 
 /** `places`: tokens of a sample rounded up to slabs. @throws InvalidModel for a graph without an input */
-export const orderStreams = (model: Model, recompute: Recompute, places: number, logits: Logits = 'held'): StreamOrder => {
-  const plans = new Plans(model, recompute, logits, places);
+export const orderStreams = (model: Model, recompute: Recompute, places: number, logits: Logits = 'held', activations: NumberType = 'float32'): StreamOrder => {
+  const plans = new Plans(model, recompute, logits, places, activations);
   if (model.layers[0]?.inputs.length !== 0) throw new InvalidModel({ what: 'a model without an input', where: model.name });
   orderForward(plans, model.layers);
   const loss = model.layers[model.layers.length - 1] as Layer;

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import { numericsVersion } from '../compiler/program.js';
 import { samplesOf } from '../model/data.js';
 import type { Model } from '../model/graph.js';
+import { fullPrecision, type Precision } from '../model/precision.js';
 import { InvalidConfig } from '../util/errors.js';
 import type { TrainOptions } from './options.js';
 
@@ -22,6 +23,7 @@ export interface Contract {
   /** Samples of the data, which are drawn by step and seed. */
   readonly samples: number;
   readonly sparsity: unknown;
+  readonly precision: Precision;
 }
 
 /** As it is read back from a file. */
@@ -36,6 +38,7 @@ export const contractOf = (model: Model, o: TrainOptions): Contract => plain({
   seed: o.seed ?? 0,
   samples: samplesOf(model, o.data),
   sparsity: o.sparsity ?? null,
+  precision: o.precision ?? fullPrecision,
 });
 
 /** Keys in order, so that equal contracts are equal texts. */

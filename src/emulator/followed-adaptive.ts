@@ -48,18 +48,18 @@ export const followedLion = (o: OptimizerOf<'lion'>, rate: number, { weight, mom
   return { weight: weight.map((w, i) => f32(f32(w * decay) - f32(lr * sign(at(c, i))))), moments: [mixed(o.beta2)] };
 };
 
-export const followedLamb = (o: OptimizerOf<'lamb'>, rate: number, step: number, { weight, moments }: FollowedState, g: Float32Array): FollowedState => {
+export const followedLamb = (o: OptimizerOf<'lamb'>, rate: number, updates: number, { weight, moments }: FollowedState, g: Float32Array): FollowedState => {
   const m = g.map((value, i) => add(f32(f32(o.beta1) * at(moments[0], i)), f32(f32(1 - o.beta1) * value)));
   const v = g.map((value, i) => add(f32(f32(o.beta2) * at(moments[1], i)), f32(f32(f32(1 - o.beta2) * value) * value)));
-  const kappa = f32(1 / (1 - power(o.beta1, step + 1))), rootBias = f32(Math.sqrt(1 - power(o.beta2, step + 1))), epsilon = f32(o.epsilon), lambda = f32(o.weightDecay);
+  const kappa = f32(1 / (1 - power(o.beta1, updates + 1))), rootBias = f32(Math.sqrt(1 - power(o.beta2, updates + 1))), epsilon = f32(o.epsilon), lambda = f32(o.weightDecay);
   const u = m.map((value, i) => add(f32(kappa * f32(value / add(f32(root(at(v, i)) / rootBias), epsilon))), f32(lambda * at(weight, i))));
   const [ofWeight, ofDirection] = [weight, u].map((values) => root(treeOf(squaresOf(values), leafLength))) as [number, number];
   const factor = f32(f32(rate) * (ofWeight === 0 || ofDirection === 0 ? 1 : f32(ofWeight / ofDirection)));
   return { weight: weight.map((w, i) => f32(w - f32(factor * at(u, i)))), moments: [m, v] };
 };
 
-export const followedAdafactor = (o: OptimizerOf<'adafactor'>, rate: number, step: number, { weight, moments }: FollowedState, g: Float32Array, shape: readonly number[]): FollowedState => {
-  const share = realPower(step + 1, o.decayRate), beta = f32(1 - share), rest = f32(share), epsilon = f32(o.epsilon1), n = f32(weight.length);
+export const followedAdafactor = (o: OptimizerOf<'adafactor'>, rate: number, updates: number, { weight, moments }: FollowedState, g: Float32Array, shape: readonly number[]): FollowedState => {
+  const share = realPower(updates + 1, o.decayRate), beta = f32(1 - share), rest = f32(share), epsilon = f32(o.epsilon1), n = f32(weight.length);
   const moved = (old: number, square: number): number => add(f32(beta * old), f32(rest * add(square, epsilon)));
   const squares = squaresOf(g), [rows = 0, cols = 0] = shape, isMatrix = shape.length === 2;
   let second: Float32Array[], u: Float32Array;

@@ -2,6 +2,7 @@
 import type { Logits, Recompute } from '../compiler/program.js';
 import type { TrainingData } from '../model/data.js';
 import type { Optimizer } from '../model/optimizer.js';
+import { checkPrecision, type Precision } from '../model/precision.js';
 import type { ThreadFault } from '../actor/turns.js';
 import type { NamedMask, Sparsity } from '../model/sparsity.js';
 import { numCsxMax, type WaferSpec } from '../spec/wafer.js';
@@ -87,6 +88,8 @@ export interface TrainOptions {
   readonly weights?: readonly NamedTensor[];
   /** Largest global norm of a step's gradient; larger ones are scaled down to it. Updates then wait for the whole step. */
   readonly clipNorm?: number;
+  /** Numbers of weights and activations, and the loss scale (`precision({ … })`); all f32 without a scale unless given. */
+  readonly precision?: Precision;
   /** What of a block's activations is computed again in the delta pass; 'auto' (default): as little as fits the tiles. All choices give the same bits. */
   readonly recompute?: Recompute | 'auto';
   /** Whether a micro-batch's logits are held at once or made block by block of classes, three times; 'auto' (default): held up to 64 MiB. Same bits. */
@@ -158,6 +161,7 @@ export const checkTrainOptions = (o: TrainOptions): void => {
   whole('seed', o.seed ?? 0, 0, Number.MAX_SAFE_INTEGER);
   oneOf('recompute', o.recompute ?? 'auto', ['auto', 'none', 'attention', 'block']);
   oneOf('logits', o.logits ?? 'auto', ['auto', 'held', 'streamed']);
+  if (o.precision !== undefined) checkPrecision(o.precision);
   if (o.clipNorm !== undefined && !(o.clipNorm > 0 && Number.isFinite(o.clipNorm))) throw new InvalidConfig({ what: 'clipNorm', value: o.clipNorm, limit: 'a finite number above 0' });
   if (o.checkpoint !== undefined) {
     whole('checkpoint.every', o.checkpoint.every, 1, 2 ** 30);

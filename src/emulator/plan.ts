@@ -20,6 +20,7 @@ import { slabTokens } from '../kernels/types.js';
 import { checkData, sampleAt, samplesOf, streamOf, type TrainingData } from '../model/data.js';
 import type { Model } from '../model/graph.js';
 import { checkOptimizer } from '../model/optimizer.js';
+import { fullPrecision } from '../model/precision.js';
 import type { SparseParameter } from '../model/sparsity.js';
 import { rotaryTables } from '../model/rotary.js';
 import { specs } from '../spec/wafer.js';
@@ -55,18 +56,19 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   if (o.optimizer.kind === 'adafactor' && sparsity.plans.length > 0) {
     throw new NotEmulated({ what: 'Adafactor of sparse weights', where: 'optimizer', hint: 'see docs/not-emulated.md; train sparse weights with another optimizer' });
   }
-  const wafer = cluster.wafer ?? 'auto';
-  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens, sparsity.plans) });
+  const wafer = cluster.wafer ?? 'auto', { precision = fullPrecision } = o;
+  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens, sparsity.plans), numbers: precision });
 
   const fabric = cluster.sweep === 'tile' ? fabricFloats(program) : 0;
   const arenaPlan = new MemoryPlan('the wafers');
-  const memoryX = planState({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined, sparse: sparsity.plans, plainForms: cluster.sweep === 'tile' }, cluster.memoryX);
+  const memoryX = planState({ program, optimizer: o.optimizer, batch, units: threads, clips: o.clipNorm !== undefined, sparse: sparsity.plans, plainForms: cluster.sweep === 'tile', byChance: precision.stochasticRounding }, cluster.memoryX);
   const arena = planArena(program, batch, threads, fabric, arenaPlan, memoryX.plan.parameters, o.inspect === true);
   checkHostMemory(arenaPlan.bytes + memoryX.plan.memoryBytes.reduce((sum, bytes) => sum + bytes, 0));
   const layout: ClusterLayout = {
     program,
     optimizer: o.optimizer,
     clipNorm: o.clipNorm ?? null,
+    precision,
     seed: o.seed ?? 0,
     batch,
     kernels,

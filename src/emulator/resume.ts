@@ -8,7 +8,11 @@
 import { resolve } from 'node:path';
 import type { FirstState } from '../cluster/store.js';
 import type { EvaluationReport } from '../cluster/coordinator/training.js';
+import { findCheckpoint, openCheckpoint } from '../formats/checkpoint/read.js';
 import type { Model } from '../model/graph.js';
+import { momentNames } from '../model/moments.js';
+import { optimizerFor, type Optimizer } from '../model/optimizer.js';
+import type { ScalingState } from '../model/precision.js';
 import type { NamedMask } from '../model/sparsity.js';
 import { InvalidConfig } from '../util/errors.js';
 import { checkContract, contractOf } from './contract.js';
@@ -20,7 +24,6 @@ import { isStore, openStored, type VersionState } from './stored-state.js';
 export interface SavedState {
   readonly contract: unknown;
   readonly step: number;
-  readonly evaluations: readonly EvaluationReport[];
   weights(name: string, into: Float32Array): void;
   moment(name: string, number: number, into: Float32Array): void;
   mask(name: string): Uint8Array | null;
@@ -30,6 +33,7 @@ export interface SavedState {
 export interface Resumed {
   readonly version: number;
   readonly evaluations: readonly EvaluationReport[];
+  readonly scaling: ScalingState | null;
   readonly masks: readonly NamedMask[];
   /** The run's own store holds the state already. */
   readonly inPlace: VersionState | null;
@@ -37,16 +41,36 @@ export interface Resumed {
   close(): void;
 }
 
-const openSaved = (path: string): SavedState & { readonly state: VersionState | null } => {
-  if (!isStore(path)) throw new InvalidConfig({ what: 'nothing to resume from', where: 'resume', value: path, hint: 'give a checkpoint, a folder of checkpoints, or the folder of a flash store' });
-  const stored = openStored(path);
-  return { ...stored, contract: stored.about.contract, evaluations: stored.state.evaluations };
+const openSaved = (path: string, model: Model, optimizer: Optimizer): SavedState & { readonly state: VersionState } => {
+  if (isStore(path)) {
+    const stored = openStored(path);
+    return { ...stored, contract: stored.about.contract };
+  }
+  const folder = findCheckpoint(path);
+  if (folder === null) throw new InvalidConfig({ what: 'nothing to resume from', where: 'resume', value: path, hint: 'give a checkpoint, a folder of checkpoints, or the folder of a flash store' });
+  const open = openCheckpoint(folder), { contract, ...state } = open.state as VersionState & { readonly contract: unknown };
+  const momentOf = (name: string, number: number): string => {
+    const spec = model.parameters.find((parameter) => parameter.name === name);
+    return `${name}.${spec === undefined ? number : momentNames(optimizerFor(optimizer, spec), spec)[number]}`;
+  };
+  return {
+    contract, step: open.step, state,
+    weights: (name, into) => open.read('model', name, into),
+    moment: (name, number, into) => open.read('optimizer', momentOf(name, number), into),
+    mask(name) {
+      if (!open.has('masks', name)) return null;
+      const mask = new Uint8Array(model.parameters.find((parameter) => parameter.name === name)?.size ?? 0);
+      open.read('masks', name, mask);
+      return mask;
+    },
+    close: () => open.close(),
+  };
 };
 
 /** @throws InvalidConfig where there is nothing, or another contract; CorruptFile for what is damaged */
 export const openResumed = (path: string, model: Model, o: TrainOptions, cluster: ClusterOptions): Resumed => {
   if (o.weights !== undefined || (o.masks?.length ?? 0) > 0) throw new InvalidConfig({ what: 'weights or masks beside resume', where: 'resume', hint: 'leave them out: a resumed run has its own' });
-  const saved = openSaved(path);
+  const saved = openSaved(path, model, o.optimizer);
   try {
     checkContract(saved.contract, contractOf(model, o), path);
     if (saved.step > o.steps) throw new InvalidConfig({ what: 'steps', value: o.steps, limit: `at least the ${saved.step} that are done`, hint: 'steps count from the beginning of the run' });
@@ -57,7 +81,7 @@ export const openResumed = (path: string, model: Model, o: TrainOptions, cluster
     const own = foldersOf(cluster.memoryX ?? {})?.folder;
     const isOwn = own !== undefined && resolve(own) === resolve(path);
     return {
-      version: saved.step, evaluations: saved.evaluations, masks, inPlace: isOwn ? saved.state : null,
+      version: saved.step, evaluations: saved.state.evaluations, scaling: saved.state.scaling, masks, inPlace: isOwn ? saved.state : null,
       first: (mask) => ({
         version: saved.step,
         weights(spec, into) {

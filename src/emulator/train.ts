@@ -6,6 +6,7 @@
  * Not here: the plan (plan.ts), the steps (cluster/coordinator/), who may run when (cluster.ts).
  */
 import type { ActorSystem } from '../actor/system.js';
+import { archiveOrder, Archiving } from '../cluster/coordinator/archiving.js';
 import { closeTiers, fillTiers, startTiers, type Tiers } from '../cluster/coordinator/tiered.js';
 import { train } from '../cluster/coordinator/training.js';
 import type { Devices } from '../cluster/devices.js';
@@ -21,6 +22,7 @@ import { samplesOf } from '../model/data.js';
 import type { Model, ParameterSpec } from '../model/graph.js';
 import { learningRateOf } from '../model/optimizer.js';
 import { digest } from '../tensor/named.js';
+import { MiB } from '../util/units.js';
 import { contractOf, type Contract } from './contract.js';
 import { openFlash, type OpenFlash } from './flash.js';
 import { inspect } from './inspect.js';
@@ -94,7 +96,7 @@ export const executeTraining = async (job: TrainingJob): Promise<RunResult> => {
   const { prepared, signal } = job, { flash, resumed } = prepared;
   try {
     signal.throwIfAborted();
-    const system = await job.startSystem(flash === null ? 0 : flashThreads(flash.files.length));
+    const system = await job.startSystem((flash === null ? 0 : flashThreads(flash.files.length)) + (job.options.checkpoint === undefined ? 0 : 1));
     try {
       return await run(job, system);
     } finally {
@@ -106,6 +108,14 @@ export const executeTraining = async (job: TrainingJob): Promise<RunResult> => {
   }
 };
 
+/** Takes checkpoints on a thread of its own, the last. */
+const archivingOf = ({ options: { checkpoint }, prepared: { planned: { layout }, first } }: TrainingJob, system: ActorSystem<Devices>): ((onFailure: (error: Error) => void) => Archiving) | null => {
+  if (checkpoint === undefined) return null;
+  const text = new SharedArrayBuffer(MiB);
+  const ref = system.spawn({ name: 'archive', kind: 'archive', thread: system.threads - 1, props: { layout, dir: checkpoint.dir, keep: checkpoint.keep ?? null, text } });
+  return (onFailure) => new Archiving({ ref, every: checkpoint.every, first: first.version, text, groups: archiveOrder(layout), onFailure });
+};
+
 const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunResult> => {
   const { model, options, cluster, prepared, listeners, signal } = job, { planned, first, resumed, flash } = prepared, { layout } = planned, tiered = tieredOf(layout);
   const fanIn = cluster.fanIn ?? 4, seed = options.seed ?? 0;
@@ -113,9 +123,9 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
   const data = shareData(options.data), judged = options.evaluation;
   const evaluation = judged === undefined ? null : shareData(judged.data);
   const ports = wire({ layout, system, data, evaluation, seed, fanIn, sweep: cluster.sweep ?? 'band', threads: job.threads, flash });
-  const versions = new Versions(layout, first.version, resumed?.evaluations ?? []);
+  const versions = new Versions(layout, first.version, resumed?.evaluations ?? [], resumed?.scaling ?? null);
   const tiers: Tiers | null = tiered === null || flash === null ? null : startTiers({
-    layout: tiered, ports, text: flash.text, acknowledge: (version) => flash.acknowledge(version), durability: cluster.memoryX?.durability ?? 'process', verdict: layout.clipNorm !== null, first: first.version, isOnFlash: resumed !== null && resumed.inPlace !== null,
+    layout: tiered, ports, text: flash.text, acknowledge: (version) => flash.acknowledge(version), durability: cluster.memoryX?.durability ?? 'process', verdict: layout.clipNorm !== null || layout.precision.lossScale.kind !== 'none', first: first.version, isOnFlash: resumed !== null && resumed.inPlace !== null,
     stateOf: (version) => versions.textOf(version),
   });
   if (resumed !== null && resumed.inPlace !== null) restoreMasks(layout, resumed);
@@ -126,12 +136,13 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
   }
   const result = await train({
     layout, tree: planTree(layout.batch.numCsx, fanIn), ports, weightSlots, gradientSlots, first: first.version, steps: options.steps, tiers, signal, onStep: listeners.onStep,
-    archive: null, evaluations: resumed?.evaluations ?? [], onVersion: (version, evaluations) => versions.note(version, evaluations), stateOf: (version) => versions.textOf(version),
+    archive: archivingOf(job, system), evaluations: resumed?.evaluations ?? [], onVersion: (version, said, scaling) => versions.note(version, said, scaling), stateOf: (version) => JSON.stringify({ contract: prepared.contract, ...versions.stateOf(version) }),
     factor: lossFactor(model, data, options.batchSize, seed),
     evaluation: judged === undefined || evaluation === null ? null : {
       every: judged.every, batches: judged.batches ?? Math.max(1, Math.floor(samplesOf(model, evaluation) / options.batchSize)), patience: judged.patience ?? null,
       factor: lossFactor(model, evaluation, options.batchSize, seed), onEvaluation: listeners.onEvaluation,
     },
+    scaling: resumed?.scaling ?? null,
     learningRate: (step) => learningRateOf(options.optimizer, step, step),
     revive,
   });
@@ -149,7 +160,8 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
         numCsx: layout.batch.numCsx, rows: planned.summary.rows, cols: planned.summary.cols, microBatches: planned.microBatches, slabsPerWafer: layout.batch.slabsPerWafer,
         threads: job.threads, dispatcher: cluster.dispatcher ?? 'thread', kernels: job.kernels,
       },
-      losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
+      losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept,
+      precision: layout.precision, skippedSteps: result.scaling.at(-1)?.skipped ?? 0, lossScale: result.scaling.at(-1)?.scale ?? null, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
       counts: collectCounts(layout, fanIn, result.counts),
       memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },
       weightsDigest: digest(weights),

@@ -2,6 +2,7 @@
  * What a version says of itself: kept from the moment in which it is whole until it is written down with its state. Not here: writing it (storage/, formats/checkpoint/).
  */
 import type { EvaluationReport } from '../cluster/coordinator/training.js';
+import type { ScalingState } from '../model/precision.js';
 import type { ClusterLayout } from '../cluster/layout.js';
 import { MaskTable } from '../cluster/masks.js';
 import type { VersionState } from './stored-state.js';
@@ -11,16 +12,16 @@ const kept = 3;
 
 export class Versions {
   readonly #layout: ClusterLayout;
-  readonly #evaluations = new Map<number, readonly EvaluationReport[]>();
+  readonly #known = new Map<number, Pick<VersionState, 'evaluations' | 'scaling'>>();
 
-  constructor(layout: ClusterLayout, first: number, evaluations: readonly EvaluationReport[]) {
+  constructor(layout: ClusterLayout, first: number, evaluations: readonly EvaluationReport[], scaling: ScalingState | null) {
     this.#layout = layout;
-    this.#evaluations.set(first, evaluations);
+    this.#known.set(first, { evaluations, scaling });
   }
 
-  note(version: number, evaluations: readonly EvaluationReport[]): void {
-    this.#evaluations.set(version, [...evaluations]);
-    this.#evaluations.delete(version - kept);
+  note(version: number, evaluations: readonly EvaluationReport[], scaling: ScalingState | null): void {
+    this.#known.set(version, { evaluations: [...evaluations], scaling });
+    this.#known.delete(version - kept);
   }
 
   stateOf(version: number): VersionState {
@@ -31,7 +32,7 @@ export class Versions {
       const { buffer, stored } = table.at(sparse, version);
       masks[sparse.number] = { buffer, stored };
     }
-    return { step: version, evaluations: this.#evaluations.get(version) ?? [], masks };
+    return { step: version, ...(this.#known.get(version) ?? { evaluations: [], scaling: null }), masks };
   }
 
   textOf(version: number): string {

@@ -5,7 +5,7 @@
  *
  * Packed blocks are left out of the result, for their layout differs between builds by design. Not here: the decision (revectorize.ts).
  */
-import { chunksOf, gradientScratchBytes, nodeAlign, nodesMax, panelRowBytes, slabTokens, type Kernels } from './types.js';
+import { chunksOf, gradientScratchBytes, nodeAlign, nodesMax, panelRowBytes, roundKinds, slabTokens, type Kernels } from './types.js';
 
 /** Memory that the exercise needs, in pages. */
 export const exercisePages = 48;
@@ -201,6 +201,14 @@ const initialKernels = (k: Kernels, result: Result): void => {
   for (const count of [1, 7, 64]) {
     k.initUniform(result(count), 0x7f_ff_ff_f8, count, 12_345, -678, 0.7);
     k.initNormal(result(count), 5, count, -12_345, 678, 0.02);
+    for (const kind of Object.values(roundKinds)) {
+      // Drawn floats already stand there.
+      const [x, listed] = [result(count), result(count)];
+      k.scale(listed, x, kind === roundKinds.cbfloat16 ? 2 ** -36 : 2 ** -20, count);
+      k.roundTo(x, count, kind);
+      k.roundByChance(result(2 * count), count * 4, inputAt + 4096, 260, 2, count, -3, 7, 12_345, -678, kind);
+      k.roundListed(listed, wordsAt, count, 7, 12_345, -678, kind);
+    }
   }
 };
 

@@ -29,6 +29,9 @@ export const squareLeafFloats = 1024;
 /** Bytes of one feature of a panel. */
 export const panelRowBytes = slabTokens * 4;
 
+/** Numbers of narrow types as kernels know them. */
+export const roundKinds = { bfloat16: 1, float16: 2, cbfloat16: 3 } as const;
+
 /** Most nodes that a range of `slabs` consecutive slabs can leave: its ascending and descending aligned subtrees. */
 export const nodesMax = (slabs: number): number => (slabs <= 1 ? 1 : 2 * (32 - Math.clz32(slabs)));
 
@@ -217,6 +220,17 @@ export interface Kernels {
   initUniform(dst: number, first: number, count: number, key0: number, key1: number, bound: number): void;
   /** f32(std · (Σ of 12 units − 6)) in f64, of word(0) … word(11). */
   initNormal(dst: number, first: number, count: number, key0: number, key1: number, std: number): void;
+
+  // ── narrow types: each value becomes one of the type, held as f32 (docs/numerics.md §15); `kind` of roundKinds, any count ─
+  /** x = x rounded to nearest even, in place. */
+  roundTo(x: number, count: number, kind: number): void;
+  /**
+   * dst[r][c] = src[r][c] rounded up or down by chance; rows strides in bytes. The word of an element is Philox-2x32-10 with counters (index ^ key1, draw) and key key0,
+   * index = first + r · srcStride / 4 + c modulo 2^32: its place in the whole that src is a part of.
+   */
+  roundByChance(dst: number, dstStride: number, src: number, srcStride: number, rows: number, cols: number, first: number, draw: number, key0: number, key1: number, kind: number): void;
+  /** As roundByChance in place, of x[k] with the index index[k], u32. */
+  roundListed(x: number, index: number, count: number, draw: number, key0: number, key1: number, kind: number): void;
 
   // ── gradients as a whole ───────────────────────────────────────────────────────────────────────────────────────────
   /** leaves[i] = ascending sum of squares of g[1024·i … ] from +0; the last leaf may be short. ⌈count / 1024⌉ floats. */

@@ -6,6 +6,7 @@
  * Activations are [tokens][features]; the tokens of a sample stand one behind the other. Not here: deltas and gradients (step.ts).
  */
 import type { Model } from '../model/graph.js';
+import type { NumberType } from '../model/precision.js';
 import { EmulatorBug, InvalidConfig } from '../util/errors.js';
 import { geluForward, type Kink, reluForward } from './activations.js';
 import { attentionForward } from './attention.js';
@@ -15,6 +16,7 @@ import { swigluForward } from './gated.js';
 import { geluErfForward } from './gelu-erf.js';
 import { linearForward, transposed } from './linear.js';
 import { type LossResult, softmaxCrossEntropy } from './loss.js';
+import { boundaryOf, type Boundary } from './narrow.js';
 import { normalize, type Normalized, normForward } from './norm.js';
 import { add, dropout, type DropoutKeys } from './passing.js';
 import { rotate } from './rotary.js';
@@ -26,6 +28,10 @@ export interface ReferenceBatch {
   readonly labels: Int32Array;
   /** Keys of the step's dropout masks; without them dropout layers pass everything on, as in an evaluation. */
   readonly dropout?: DropoutKeys;
+  /** What outputs and deltas are rounded to; float32 unless given. */
+  readonly activations?: NumberType;
+  /** The factor on the loss beside its mean, a power of two; 1 unless given. Deltas and gradients carry it. */
+  readonly lossScale?: number;
 }
 
 export interface ReferenceForward {
@@ -37,6 +43,8 @@ export interface ReferenceForward {
   readonly activations: readonly Bounded[];
   /** Inputs of ReLU within their bound of zero. */
   readonly kinks: readonly Kink[];
+  /** Numbers that may have left the range of the type that they are rounded to. */
+  readonly overflows: number;
 }
 
 /**
@@ -80,13 +88,14 @@ export const checkBatch = (model: Model, parameters: readonly Values[], batch: R
 export const f64 = (parameters: readonly Values[]): readonly Float64Array[] => parameters.map((p) => Float64Array.from(p));
 
 /** All layers in order; sizes are checked already. */
-export const forward = (model: Model, weights: readonly Float64Array[], batch: ReferenceBatch, settle: Settle): ForwardState => {
+export const forward = (model: Model, weights: readonly Float64Array[], batch: ReferenceBatch, settle: Settle, boundary: Boundary): ForwardState => {
   const { tokensPerSample } = model, tree = tokenTree(batch.labels.length, tokensPerSample), { tokens } = tree;
   const activations: Bounded[] = [], read: Bounded[] = [];
   const kinks: Kink[] = [];
   const norms = new Map<number, Normalized>();
   const weight = (index: number | null): Float64Array | null => (index === null ? null : at(weights, index));
   let last: LossResult | undefined;
+  const logits = model.layers[model.layers.length - 1]?.inputs[0];
   for (const layer of model.layers) {
     const input = (place = 0): Bounded => at(read, layer.inputs[place]);
     switch (layer.kind) {
@@ -130,17 +139,18 @@ export const forward = (model: Model, weights: readonly Float64Array[], batch: R
         activations.push(add(input(0), input(1)));
         break;
       case 'softmaxCrossEntropy':
-        last = softmaxCrossEntropy(input(), batch.labels, layer.classes, tree);
+        last = softmaxCrossEntropy(input(), batch.labels, layer.classes, tree, batch.lossScale);
         activations.push(last.probabilities);
         break;
       default:
         layer satisfies never;
     }
+    if (layer.kind !== 'tokens' && layer.kind !== 'softmaxCrossEntropy' && layer.id !== logits) activations[layer.id] = boundary.pass(at(activations, layer.id));
     const made = at(activations, layer.id);
     read.push(layer.inputs.length === 0 || layer.kind === 'softmaxCrossEntropy' ? made : settle('activations', layer.id, made));
   }
   if (last === undefined) throw new EmulatorBug({ what: 'a model without a loss' });
-  return { loss: last.loss, tokenLosses: last.tokenLosses, activations, read, kinks, last, norms, tree };
+  return { loss: last.loss, tokenLosses: last.tokenLosses, activations, read, kinks, overflows: boundary.overflows, last, norms, tree };
 };
 
 /**
@@ -150,6 +160,6 @@ export const forward = (model: Model, weights: readonly Float64Array[], batch: R
  */
 export const referenceForward = (model: Model, parameters: readonly Values[], batch: ReferenceBatch): ReferenceForward => {
   checkBatch(model, parameters, batch);
-  const { loss, tokenLosses, activations, kinks } = forward(model, f64(parameters), batch, asMade);
-  return { loss, tokenLosses, activations, kinks };
+  const { loss, tokenLosses, activations, kinks, overflows } = forward(model, f64(parameters), batch, asMade, boundaryOf(batch.activations ?? 'float32', 'snap'));
+  return { loss, tokenLosses, activations, kinks, overflows };
 };

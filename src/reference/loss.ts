@@ -20,11 +20,11 @@ export interface LossResult {
   readonly delta: Bounded;
 }
 
-/** labels: [tokens], −1 masked. The mean is over the valid labels. */
-export const softmaxCrossEntropy = (x: Bounded, labels: Int32Array, classes: number, tree: TokenTree): LossResult => {
+/** labels: [tokens], −1 masked. The mean is over the valid labels; `scale`, a power of two, is on the delta alone. */
+export const softmaxCrossEntropy = (x: Bounded, labels: Int32Array, classes: number, tree: TokenTree, scale = 1): LossResult => {
   const { tokens } = tree;
   const valid = labels.reduce((n, label) => n + (label >= 0 ? 1 : 0), 0);
-  const factor = 1 / valid;
+  const factor = 1 / valid, deltaFactor = factor * scale;
   const tokenLosses = bounded(tokens), probabilities = bounded(tokens * classes), delta = bounded(tokens * classes);
   const row = softmaxRowOf(classes);
 
@@ -41,8 +41,8 @@ export const softmaxCrossEntropy = (x: Bounded, labels: Int32Array, classes: num
       if (label < 0) continue;
       const q = k === label ? p - 1 : p;
       const qError = k === label ? error + unit * (Math.abs(q) + error) : error;
-      delta.value[at + k] = q * factor;
-      delta.bound[at + k] = (qError * factor + 2 * unit * (Math.abs(q) + qError) * factor + tiny) * growth(2);
+      delta.value[at + k] = q * deltaFactor;
+      delta.bound[at + k] = (qError * deltaFactor + 2 * unit * (Math.abs(q) + qError) * deltaFactor + tiny) * growth(2);
     }
     if (label < 0) continue;
     const p = row.p[label] as number, bound = x.bound[at + label] as number;

@@ -14,6 +14,7 @@ import type { Model } from '../model/graph.js';
 import { purposes, randomWord } from '../util/prng.js';
 import { type Bounded, exact, type Values } from './bounded.js';
 import { asMade, checkBatch, f64, type Settle } from './forward.js';
+import { boundaryOf, type Boundary } from './narrow.js';
 import { type ReferenceBatch, type ReferenceStep, stepWith } from './step.js';
 
 export interface Probing {
@@ -72,15 +73,17 @@ const boundOf = (base: Bounded, { squares, local }: Spread, width: number, probe
  */
 export const probedStep = (model: Model, parameters: readonly Values[], batch: ReferenceBatch, { probes = 4, factor = 8, seed = 0 }: Probing = {}): ReferenceStep => {
   checkBatch(model, parameters, batch);
-  const weights = f64(parameters), base = stepWith(model, weights, batch, asMade);
-  if (model.layers.some((layer) => layer.kind === 'relu')) return base;
+  // Where nothing is displaced, what is rounded may be followed along the staircase.
+  const isWorstCase = model.layers.some((layer) => layer.kind === 'relu'), boundary = (): Boundary => boundaryOf(batch.activations ?? 'float32', isWorstCase ? 'snap' : 'smooth');
+  const weights = f64(parameters), base = stepWith(model, weights, batch, boundary(), asMade);
+  if (isWorstCase) return base;
   const tensors = (step: ReferenceStep): readonly Bounded[] => [step.loss, step.tokenLosses, ...step.activations, ...step.deltas, ...step.gradients];
   const widths = [1, 1, ...model.layers.map((l) => l.features), ...model.layers.map((l) => l.features), ...model.parameters.map((p) => p.shape.at(-1) ?? 1)];
   const all = tensors(base), spreads = all.map(({ value }): Spread => ({ squares: new Float64Array(value.length), local: new Float64Array(value.length) }));
   for (let probe = 0; probe < probes; probe++) {
-    for (const [index, tensor] of tensors(stepWith(model, weights, batch, displacing(seed, probe))).entries()) collect(spreads[index] as Spread, all[index] as Bounded, tensor);
+    for (const [index, tensor] of tensors(stepWith(model, weights, batch, boundary(), displacing(seed, probe))).entries()) collect(spreads[index] as Spread, all[index] as Bounded, tensor);
   }
   const bounds = all.map((tensor, index) => boundOf(tensor, spreads[index] as Spread, widths[index] ?? 1, probes, factor));
   const layers = model.layers.length, [loss, tokenLosses] = bounds as [Bounded, Bounded];
-  return { loss, tokenLosses, kinks: base.kinks, activations: bounds.slice(2, 2 + layers), deltas: bounds.slice(2 + layers, 2 + 2 * layers), gradients: bounds.slice(2 + 2 * layers) };
+  return { loss, tokenLosses, kinks: base.kinks, overflows: base.overflows, activations: bounds.slice(2, 2 + layers), deltas: bounds.slice(2 + layers, 2 + 2 * layers), gradients: bounds.slice(2 + 2 * layers) };
 };

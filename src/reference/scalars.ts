@@ -50,8 +50,8 @@ export const given = (v: number): Scalar => ({ v, e: Math.abs(Math.fround(v) - v
 export const computed = (v: number, slack: number): Scalar => ({ v, e: unit * (Math.abs(v) + slack) + tiny + slack });
 
 /** The learning rate of a step; Adafactor's relative step is its factor. */
-export const rate = (optimizer: Optimizer, step: number): Scalar => {
-  const { learningRate } = optimizer, t = step + 1;
+export const rate = (optimizer: Optimizer, step: number, updates: number): Scalar => {
+  const { learningRate } = optimizer, t = updates + 1;
   const relative = optimizer.kind === 'adafactor' && optimizer.relativeStep ? Math.min(optimizer.warmupInit ? 1e-6 * t : 0.01, t ** -0.5) : 1;
   return computed(learningRateAt(learningRate, step) * relative, (learningRate.kind === 'constant' ? 0 : 1e-12 * peakOf(learningRate)) + (relative === 1 ? 0 : 1e-14 * peakOf(learningRate)));
 };

@@ -17,6 +17,7 @@ import { at, checkBatch, f64, forward, type ReferenceBatch, type ReferenceForwar
 import { swigluDelta } from './gated.js';
 import { geluErfDelta } from './gelu-erf.js';
 import { biasGradient, linearDelta, transposed, weightGradient } from './linear.js';
+import { boundaryOf, type Boundary } from './narrow.js';
 import { gainGradient, normDelta, type Normalized } from './norm.js';
 import { add, dropout } from './passing.js';
 import { rotate } from './rotary.js';
@@ -46,7 +47,8 @@ export interface Anchors {
  */
 export const referenceStep = (model: Model, parameters: readonly Values[], batch: ReferenceBatch, anchors: Anchors = {}): ReferenceStep => {
   checkBatch(model, parameters, batch);
-  return stepWith(model, f64(parameters), batch, (of, layer, made) => {
+  const boundary = boundaryOf(batch.activations ?? 'float32', 'snap');
+  return stepWith(model, f64(parameters), batch, boundary, (of, layer, made) => {
     const given = anchors[of]?.get(layer);
     if (given === undefined) return made;
     if (given.length !== made.value.length) throw new InvalidConfig({ what: `${of} of layer ${layer} as anchors`, value: given.length, limit: `${made.value.length} values` });
@@ -55,9 +57,9 @@ export const referenceStep = (model: Model, parameters: readonly Values[], batch
 };
 
 /** The step with any rule of what layers read; sizes are checked already. */
-export const stepWith = (model: Model, weights: readonly Float64Array[], batch: ReferenceBatch, settle: Settle): ReferenceStep => {
+export const stepWith = (model: Model, weights: readonly Float64Array[], batch: ReferenceBatch, boundary: Boundary, settle: Settle): ReferenceStep => {
   const { tokensPerSample } = model;
-  const { loss, tokenLosses, activations, read, kinks, last, norms, tree } = forward(model, weights, batch, settle);
+  const { loss, tokenLosses, activations, read, kinks, last, norms, tree } = forward(model, weights, batch, settle, boundary);
   const { tokens } = tree;
   const deltas: Bounded[] = model.layers.map(() => bounded(0));
   const gradients: Bounded[] = model.parameters.map(() => bounded(0));
@@ -84,7 +86,7 @@ export const stepWith = (model: Model, weights: readonly Float64Array[], batch: 
 
   for (const layer of model.layers.toReversed()) {
     const input = (): Bounded => at(read, layer.inputs[0]);
-    const met = meet(at(meeting, layer.id));
+    const met = boundary.pass(meet(at(meeting, layer.id)));
     deltas[layer.id] = met;
     const delta = met.value.length === 0 ? met : settle('deltas', layer.id, met);
     /** Hands `made()` to a layer that is read, unless that is the input. */
@@ -142,5 +144,5 @@ export const stepWith = (model: Model, weights: readonly Float64Array[], batch: 
         layer satisfies never;
     }
   }
-  return { loss, tokenLosses, activations, kinks, deltas, gradients };
+  return { loss, tokenLosses, activations, kinks, overflows: boundary.overflows, deltas, gradients };
 };

@@ -9,8 +9,8 @@ import { boundedOf, clipped, computed, exactly, given, leafLength, minus, type O
 const columnLeafLength = 64;
 const atLeast = (least: Scalar, { v, e }: Scalar): Scalar => ({ v: Math.max(least.v, v), e: Math.max(least.e, e) });
 
-export const updateAdafactor = (o: OptimizerOf<'adafactor'>, step: number, state: OptimizerState & { readonly shape: readonly number[] }, gradient: Values, clip: Scalar): ReferenceUpdate => {
-  const { shape } = state, count = gradient.length, share = (step + 1) ** o.decayRate;
+export const updateAdafactor = (o: OptimizerOf<'adafactor'>, step: number, state: OptimizerState & { readonly shape: readonly number[] }, gradient: Values, clip: Scalar, updates: number): ReferenceUpdate => {
+  const { shape } = state, count = gradient.length, share = (updates + 1) ** o.decayRate;
   const beta = computed(1 - share, 2 ** -50), rest = computed(share, 2 ** -50 * share), epsilon = given(o.epsilon1), n = given(count);
   const g = clipped(gradient, clip), squares = g.map((x) => times(x, x)), weights = Array.from(state.weight, exactly);
   const of = <T>(list: readonly T[], i: number): T => list[i] as T;
@@ -31,7 +31,7 @@ export const updateAdafactor = (o: OptimizerOf<'adafactor'>, step: number, state
     u = g.map((x, i) => over(x, rootOf(of(v, i))));
   }
   const rootMeanSquare = (values: readonly Scalar[]): Scalar => rootOf(over(sumInLeaves(values.map((x) => times(x, x)), leafLength), n));
-  const rho = rate(o, step), alpha = o.scaleParameter ? times(rho, atLeast(given(o.epsilon2), rootMeanSquare(weights))) : rho;
+  const rho = rate(o, step, updates), alpha = o.scaleParameter ? times(rho, atLeast(given(o.epsilon2), rootMeanSquare(weights))) : rho;
   const s = over(alpha, atLeast(exactly(1), over(rootMeanSquare(u), given(o.clipThreshold)))), decay = minus(exactly(1), times(given(o.weightDecay), alpha));
   const steps = u.map((x) => times(s, x)), b1 = given(o.beta1), rest1 = given(1 - o.beta1);
   const m = o.beta1 === 0 ? null : steps.map((x, i) => plus(times(b1, exactly(state.moments[shape.length === 2 ? 2 : 1]?.[i] ?? 0)), times(rest1, x)));

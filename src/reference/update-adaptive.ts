@@ -11,8 +11,8 @@ const at = (values: Values | undefined, i: number): Scalar => exactly(values?.[i
 const unpack = (rows: readonly { readonly weight: Scalar; readonly moments: readonly Scalar[] }[], moments: number): ReferenceUpdate =>
   ({ weight: boundedOf(rows.map(({ weight }) => weight)), moments: Array.from({ length: moments }, (_, k) => boundedOf(rows.map((row) => row.moments[k] ?? exactly(0)))) });
 
-export const updateRmsProp = (o: OptimizerOf<'rmsProp'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
-  const lr = rate(o, step), alpha = given(o.alpha), rest = given(1 - o.alpha), epsilon = given(o.epsilon), momentum = given(o.momentum), decay = given(o.weightDecay);
+export const updateRmsProp = (o: OptimizerOf<'rmsProp'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar, updates: number): ReferenceUpdate => {
+  const lr = rate(o, step, updates), alpha = given(o.alpha), rest = given(1 - o.alpha), epsilon = given(o.epsilon), momentum = given(o.momentum), decay = given(o.weightDecay);
   const rows = clipped(gradient, clip).map((clippedGradient, i) => {
     const w = at(state.weight, i), g = o.weightDecay === 0 ? clippedGradient : plus(clippedGradient, times(decay, w));
     const v = plus(times(alpha, at(state.moments[0], i)), times(times(rest, g), g));
@@ -28,8 +28,8 @@ export const updateRmsProp = (o: OptimizerOf<'rmsProp'>, step: number, state: Op
 /** The sign, and how far fp32 may be from it. */
 const signOf = ({ v, e }: Scalar): Scalar => ({ v: Math.sign(v), e: Math.abs(v) > e || e === 0 ? 0 : 1 + Math.abs(Math.sign(v)) });
 
-export const updateLion = (o: OptimizerOf<'lion'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
-  const lr = rate(o, step), mixed = (beta: number, m: Scalar, g: Scalar): Scalar => plus(times(given(beta), m), times(given(1 - beta), g));
+export const updateLion = (o: OptimizerOf<'lion'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar, updates: number): ReferenceUpdate => {
+  const lr = rate(o, step, updates), mixed = (beta: number, m: Scalar, g: Scalar): Scalar => plus(times(given(beta), m), times(given(1 - beta), g));
   const decay = computed(1 - lr.v * o.weightDecay, lr.e * o.weightDecay);
   const rows = clipped(gradient, clip).map((g, i) => {
     const m = at(state.moments[0], i), w = at(state.weight, i);
@@ -45,9 +45,9 @@ const trustRatio = (ofWeight: Scalar, ofDirection: Scalar): Scalar => {
   return ofWeight.v > ofWeight.e ? ratio : { v: ratio.v, e: unbounded };
 };
 
-export const updateLamb = (o: OptimizerOf<'lamb'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
-  const lr = rate(o, step), b1 = given(o.beta1), rest1 = given(1 - o.beta1), b2 = given(o.beta2), rest2 = given(1 - o.beta2), epsilon = given(o.epsilon), lambda = given(o.weightDecay);
-  const c1 = biasCorrection(o.beta1, step + 1), c2 = biasCorrection(o.beta2, step + 1);
+export const updateLamb = (o: OptimizerOf<'lamb'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar, updates: number): ReferenceUpdate => {
+  const lr = rate(o, step, updates), b1 = given(o.beta1), rest1 = given(1 - o.beta1), b2 = given(o.beta2), rest2 = given(1 - o.beta2), epsilon = given(o.epsilon), lambda = given(o.weightDecay);
+  const c1 = biasCorrection(o.beta1, updates + 1), c2 = biasCorrection(o.beta2, updates + 1);
   const kappa = computed(1 / c1.v, c1.slack / c1.v ** 2), root = computed(Math.sqrt(c2.v), c2.slack / Math.sqrt(c2.v));
   const weights = Array.from(state.weight, exactly);
   const moved = clipped(gradient, clip).map((g, i) => {

@@ -16,9 +16,9 @@ import { updateAdafactor } from './update-adafactor.js';
 /** Error of fl(g · c); a factor of exactly 1 changes nothing. */
 const clipError = (g: number, clip: Scalar): number => (clip.v === 1 && clip.e === 0 ? 0 : productError(g, 0, clip.v, clip.e));
 
-const updateSgd = (optimizer: OptimizerOf<'sgd'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
+const updateSgd = (optimizer: OptimizerOf<'sgd'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar, updates: number): ReferenceUpdate => {
   const count = gradient.length;
-  const lr = rate(optimizer, step), momentum = given(optimizer.momentum), rest = given(1 - optimizer.dampening), decay = given(optimizer.weightDecay);
+  const lr = rate(optimizer, step, updates), momentum = given(optimizer.momentum), rest = given(1 - optimizer.dampening), decay = given(optimizer.weightDecay);
   const weight = bounded(count), moment = optimizer.momentum === 0 ? null : bounded(count);
   const before = state.moments[0];
   const grown = growth(8);
@@ -33,7 +33,7 @@ const updateSgd = (optimizer: OptimizerOf<'sgd'>, step: number, state: Optimizer
     let d = g, dError = gError;
     if (moment !== null && before !== undefined) {
       let v = g, vError = gError;
-      if (step > 0) {
+      if (updates > 0) {
         const old = before[i] as number;
         v = momentum.v * old + rest.v * g;
         vError = roundedError(v, productError(momentum.v, momentum.e, old, 0) + (optimizer.dampening === 0 ? gError : productError(rest.v, rest.e, g, gError)));
@@ -55,12 +55,12 @@ const updateSgd = (optimizer: OptimizerOf<'sgd'>, step: number, state: Optimizer
   return { weight, moments: moment === null ? [] : [moment] };
 };
 
-const updateAdam = (optimizer: OptimizerOf<'adam' | 'adamW'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar): ReferenceUpdate => {
+const updateAdam = (optimizer: OptimizerOf<'adam' | 'adamW'>, step: number, state: OptimizerState, gradient: Values, clip: Scalar, updates: number): ReferenceUpdate => {
   const count = gradient.length;
   const { beta1, beta2, epsilon, weightDecay } = optimizer;
   const b1 = given(beta1), rest1 = given(1 - beta1), b2 = given(beta2), rest2 = given(1 - beta2), eps = given(epsilon), l2 = given(weightDecay);
-  const lr = rate(optimizer, step), lrSlack = lr.e - unit * lr.v;
-  const c1 = biasCorrection(beta1, step + 1), c2 = biasCorrection(beta2, step + 1);
+  const lr = rate(optimizer, step, updates), lrSlack = lr.e - unit * lr.v;
+  const c1 = biasCorrection(beta1, updates + 1), c2 = biasCorrection(beta2, updates + 1);
   const stepSize = computed(lr.v / c1.v, (lrSlack + (lr.v / c1.v) * c1.slack) / c1.v);
   const root = computed(Math.sqrt(c2.v), c2.slack / Math.sqrt(c2.v));
   const decay = computed(1 - lr.v * weightDecay, lrSlack * weightDecay);
@@ -108,11 +108,11 @@ const updateAdam = (optimizer: OptimizerOf<'adam' | 'adamW'>, step: number, stat
 };
 
 /**
- * One optimizer step on one parameter, whose groups are resolved; `stepIndex` counts from 0, `clip` is the factor of the step's clipping (clip.ts), 1 unless given.
+ * One optimizer step on one parameter, whose groups are resolved; `stepIndex` counts from 0, `clip` is the factor of the step's clipping (clip.ts), 1 unless given; `updates` were made before, one each step unless given.
  *
  * @throws InvalidConfig if lengths or the number of moments do not fit, or groups are left.
  */
-export const referenceUpdate = (optimizer: Optimizer, stepIndex: number, state: OptimizerState, gradient: Values, clip?: ReferenceClip): ReferenceUpdate => {
+export const referenceUpdate = (optimizer: Optimizer, stepIndex: number, state: OptimizerState, gradient: Values, clip?: ReferenceClip, updates = stepIndex): ReferenceUpdate => {
   if (optimizer.groups !== undefined && optimizer.groups.length > 0) throw new InvalidConfig({ what: 'an optimizer with groups for one parameter', where: 'optimizer.groups', hint: 'resolve it with optimizerFor(optimizer, parameter)' });
   const shape = state.shape ?? [state.weight.length], wanted = momentSizes(optimizer, { shape }), given = [gradient.length, shape.reduce((product, n) => product * n, 1), ...state.moments.map(({ length }) => length)];
   if (state.moments.length !== wanted.length) throw new InvalidConfig({ what: `moments of ${optimizer.kind}`, value: state.moments.length, limit: wanted.length });
@@ -122,16 +122,16 @@ export const referenceUpdate = (optimizer: Optimizer, stepIndex: number, state: 
   const factor: Scalar = { v: clip?.factor.value[0] ?? 1, e: clip?.factor.bound[0] ?? 0 };
   switch (optimizer.kind) {
     case 'sgd':
-      return updateSgd(optimizer, stepIndex, state, gradient, factor);
+      return updateSgd(optimizer, stepIndex, state, gradient, factor, updates);
     case 'rmsProp':
-      return updateRmsProp(optimizer, stepIndex, state, gradient, factor);
+      return updateRmsProp(optimizer, stepIndex, state, gradient, factor, updates);
     case 'lion':
-      return updateLion(optimizer, stepIndex, state, gradient, factor);
+      return updateLion(optimizer, stepIndex, state, gradient, factor, updates);
     case 'lamb':
-      return updateLamb({ ...optimizer, kind: optimizer.kind }, stepIndex, state, gradient, factor);
+      return updateLamb({ ...optimizer, kind: optimizer.kind }, stepIndex, state, gradient, factor, updates);
     case 'adafactor':
-      return updateAdafactor(optimizer, stepIndex, { ...state, shape }, gradient, factor);
+      return updateAdafactor(optimizer, stepIndex, { ...state, shape }, gradient, factor, updates);
     default:
-      return updateAdam({ ...optimizer, kind: optimizer.kind }, stepIndex, state, gradient, factor);
+      return updateAdam({ ...optimizer, kind: optimizer.kind }, stepIndex, state, gradient, factor, updates);
   }
 };

@@ -58,6 +58,8 @@ export interface FileSystem {
   rename(from: string, to: string): void;
   /** A file. */
   remove(path: string): void;
+  /** A folder with nothing in it. */
+  removeFolder(path: string): void;
   /** Returns when the folder's names have survived a loss of power. */
   syncFolder(path: string): void;
   space(folder: string): DiskSpace;

@@ -7,7 +7,7 @@
  * Of two that claim, the one that lists later sees the other's claim: two never hold. Both may be refused. A claim is dead when its process is
  * (looked up with its start time, as numbers of processes come again); a dead claim stays dead, so anybody may remove it, and a killed
  * process leaves nothing to clean. Limits: the claim of another host, or of another container, cannot be looked up and counts as alive, its file is then removed
- * by hand; a thread that ends does not end its process; where there is no /proc only the process's number is compared.
+ * by hand; a thread that ends does not end its process; where /proc is not there or hides the process only its number is compared.
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
@@ -38,15 +38,10 @@ const orUnknown = (read: () => string): string => {
   }
 };
 
-/** When a process began, in the kernel's ticks since boot; null if there is none, or only its remains that nobody has collected. */
+/** When a process began, in the kernel's ticks since boot; null if only its remains are there, that nobody has collected. */
 const startOf = (pid: number): string | null => {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return null;
-    return unknown;
-  }
+  const stat = orUnknown(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  if (stat === unknown) return unknown;
   // The name of the program, in parentheses, may hold anything; state and the other fields come behind it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? unknown);
@@ -61,12 +56,10 @@ const existsByNumber = (pid: number): boolean => {
   }
 };
 
-const hasProc = (): boolean => startOf(process.pid) !== null;
-
 const nameOf = (c: Claim): string => [prefix, c.host, c.boot, c.namespace, c.pid, c.start, c.own].join('~');
 const parse = (name: string): Claim | null => {
   const [begin, host, boot, namespace, pid, start, own] = name.split('~');
-  if (begin !== prefix || host === undefined || boot === undefined || namespace === undefined || pid === undefined || start === undefined || own === undefined) return null;
+  if (begin !== prefix || host === undefined || boot === undefined || namespace === undefined || pid === undefined || start === undefined || own === undefined || !/^[1-9]\d*$/.test(pid)) return null;
   return { host, boot, namespace, pid: Number(pid), start, own };
 };
 
@@ -75,7 +68,7 @@ const ownClaim = (): Claim => ({
   boot: orUnknown(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')).trim().slice(0, 8),
   namespace: orUnknown(() => readlinkSync('/proc/self/ns/pid')).replaceAll(/\D/g, '') || unknown,
   pid: process.pid,
-  start: (hasProc() ? startOf(process.pid) : null) ?? unknown,
+  start: startOf(process.pid) ?? unknown,
   own: randomUUID().slice(0, 13),
 });
 
@@ -84,8 +77,9 @@ const isDead = (claim: Claim, me: Claim): boolean => {
   if (claim.host !== me.host) return false;
   if (claim.boot !== me.boot) return true;
   if (claim.namespace !== me.namespace) return false;
-  if (!hasProc()) return !existsByNumber(claim.pid);
-  return startOf(claim.pid) !== claim.start;
+  if (!existsByNumber(claim.pid)) return true;
+  const start = startOf(claim.pid);
+  return start === null || (start !== unknown && claim.start !== unknown && start !== claim.start);
 };
 
 const claimsIn = (folder: string): string[] => {

@@ -3,7 +3,7 @@
  *
  * An older step that is damaged is no loss: its slot is that of the step that was being written. Not here: going back to a step (store.ts).
  */
-import { CorruptFile, WaferstreamError } from '../util/errors.js';
+import { WaferstreamError } from '../util/errors.js';
 import type { FileSystem } from './file-system.js';
 import { readManifest, type Manifest } from './manifest.js';
 import { openShard } from './shard.js';
@@ -71,7 +71,7 @@ export const verifyStore = (fs: FileSystem, folder: string): readonly Damage[] =
   try {
     describeStore(fs, folder);
   } catch (error) {
-    if (!(error instanceof CorruptFile)) throw error;
+    if (!(error instanceof WaferstreamError)) throw error;
     return [{ shard: folder, step: null, block: null, what: error.message }];
   }
   return [];

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import {
-  closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmSync, statSync, statfsSync,
+  closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, statfsSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -136,6 +136,9 @@ export const realFileSystem: FileSystem = {
   },
   remove(path) {
     attempt('removing', path, () => rmSync(path));
+  },
+  removeFolder(path) {
+    attempt('removing the folder', path, () => rmdirSync(path));
   },
   syncFolder(path) {
     const descriptor = attempt('opening', path, () => openSync(path, constants.O_RDONLY));

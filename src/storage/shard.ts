@@ -63,13 +63,13 @@ export const createShard = (fs: FileSystem, path: string, plan: ShardPlan): void
 /** What differs between the plan that is asked for and that of the file. */
 const compare = (asked: ShardPlan, found: ShardPlan, where: string): void => {
   const refuse = (what: string, value: unknown, limit: unknown): never => {
-    throw new InvalidConfig({ what: `the shard was made for ${what}`, where, value, limit, hint: 'use the options that it was made with, or another folder' });
+    throw new InvalidConfig({ what: `the shard ${what}`, where, value, limit, hint: 'use the options that it was made with, or another folder' });
   };
-  if (found.blocks.length !== asked.blocks.length) refuse('another number of blocks', found.blocks.length, asked.blocks.length);
+  if (found.blocks.length !== asked.blocks.length) refuse('was made for another number of blocks', found.blocks.length, asked.blocks.length);
   const block = found.blocks.findIndex((bytes, b) => bytes !== asked.blocks[b]);
-  if (block !== -1) refuse(`another size of block ${block}`, found.blocks[block], asked.blocks[block]);
-  if (found.scratchBytes !== asked.scratchBytes) refuse('other scratchBytes', found.scratchBytes, asked.scratchBytes);
-  if (found.identity !== asked.identity) refuse('another identity', found.identity, asked.identity);
+  if (block !== -1) refuse(`was made for another size of block ${block}`, found.blocks[block], asked.blocks[block]);
+  if (found.scratchBytes !== asked.scratchBytes) refuse('was made for other scratchBytes', found.scratchBytes, asked.scratchBytes);
+  if (found.identity !== asked.identity) refuse('belongs to another store or configuration', found.identity, asked.identity);
 };
 
 /** @throws CorruptFile for a damaged file, InvalidConfig for one of another plan. */

@@ -11,6 +11,7 @@ export { aTransformer, type TransformerOptions } from './transformers.js';
 export { someData, type DataOptions } from './data.js';
 export { aClusterShape, optionsOn, roomyWafer, type ClusterShape, type ShapeOptions } from './shapes.js';
 export { anOptimizer, aSchedule, type OptimizerOptions } from './optimizers.js';
+export { aPrecision, type PrecisionChoices } from './precision.js';
 export { aSparsity, mayBeSparse, type SparsityChoices } from './sparsity.js';
 export { aTraining, trainOn, type Training, type TrainingLimits } from './training.js';
 export { assertSameBits } from './same-bits.js';

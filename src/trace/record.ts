@@ -48,6 +48,10 @@ export interface RunRecord {
   /** Sparse weights, in graph order; and steps behind which masks were due and stayed, for a gradient was not finite. */
   readonly sparsity: readonly SparsityReport[];
   readonly masksKept: number;
+  /** Numbers of weights and activations and the rules of the loss scale; steps skipped for a gradient that is not finite; the scale for the step behind the last, null where there is none. */
+  readonly precision: unknown;
+  readonly skippedSteps: number;
+  readonly lossScale: number | null;
   /** Host memory in bytes. */
   readonly memory: { readonly allocatedBytes: number; readonly stateBytes: number; readonly activationBytes: number };
   /** Credits given out and taken back by each stream. */

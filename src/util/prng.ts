@@ -32,7 +32,7 @@ const philox = (counter0: number, counter1: number, key: number): [number, numbe
 };
 
 /** Purposes keep the streams of random numbers apart. A number, once given, is never reused. */
-export const purposes = { init: 1, shuffle: 2, dropout: 3, sampling: 4, schedule: 5, testData: 6, maskInit: 7, maskGrow: 8 } as const;
+export const purposes = { init: 1, shuffle: 2, dropout: 3, sampling: 4, schedule: 5, testData: 6, maskInit: 7, maskGrow: 8, rounding: 9 } as const;
 export type Purpose = (typeof purposes)[keyof typeof purposes];
 
 /** Thirty-two uniform bits for (seed, purpose, a, b, c); every argument is taken modulo 2^32 except `seed`, which may use 53 bits. */

@@ -17,5 +17,5 @@ export const place = (model: Model, options: TrainOptions, shape: ClusterShape):
   const batch = { samples: options.batchSize, tokensPerSample, numCsx, slabsPerWafer: slabsPerWafer(options.batchSize, numCsx, slabTokens, training.microBatchSize, tokensPerSample), slabTokens };
   const tokens = Math.max(...dealBatch(batch).flatMap(({ wafers }) => wafers.map((range) => lanesIn(range, batch))));
   const wafer = shape.wafer ?? 'auto';
-  return { batch, program: compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: training.recompute ?? 'auto', logits: 'held' }) };
+  return { batch, program: compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: training.recompute ?? 'auto', logits: 'held', ...(options.precision === undefined ? {} : { numbers: options.precision }) }) };
 };

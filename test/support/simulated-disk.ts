@@ -224,6 +224,10 @@ export class SimulatedDisk {
         this.#file(path, 'removing');
         this.#name(folderOf(path), crashes, (names) => names.delete(path));
       },
+      removeFolder: (path) => {
+        const crashes = this.#enter(life, 'removing the folder', path, true);
+        this.#name(folderOf(path), crashes, (names) => names.delete(path));
+      },
       syncFolder: (path) => {
         if (this.#enter(life, 'syncing', path, true)) this.#end();
         const last = this.#pending.findLastIndex(({ folder }) => folder === path);

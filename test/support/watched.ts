@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { dealBatch, lanesIn, tokensIn, tokensInSlab, type SlabRange } from '../../src/cluster/deal.js';
 import type { AttentionPlan, BlockPlan, LinearPlan, LocalStep, NormPlan, PassStep } from '../../src/compiler/program.js';
-import type { Action, Counts, Model } from '../../src/index.js';
+import type { Action, Counts, Model, NumberType } from '../../src/index.js';
 import type { Placed } from './placed.js';
 
 const slab = 32;
@@ -59,17 +59,19 @@ const storedIn = ({ mask }: SparseWeight, { inputs, outputs }: LinearPlan, { fir
   for (let i = 0; i < inputs; i++) for (let o = 0; o < outputs; o++) if ((isDelta ? i : o) >= first && (isDelta ? i : o) < first + count) stored += mask[i * outputs + o] as number;
   return stored;
 };
-/** A value of four bytes and an index of two each; a block that is full needs no indices. */
-const weightBytes = (stored: number, all: number): number => (stored === all ? 4 * all : 6 * stored);
+/** Bytes of a number: narrow types have two. */
+const bytesOfType = (type: NumberType): number => (type === 'float32' ? 4 : 2);
+/** A value and an index of two bytes each; a block that is full needs no indices. */
+const weightBytes = (each: number) => (stored: number, all: number): number => (stored === all ? each * all : (each + 2) * stored);
 const indexBytes = (stored: number, all: number): number => (stored === all ? 0 : 2 * stored);
 
 /** Bytes of a streamed layer that go down for a pass, and values that come up. */
-const streamedBytes = (plan: LinearPlan | NormPlan, sparse: SparseWeights): { readonly forward: number; readonly delta: number; readonly gradient: number; readonly up: number } => {
+const streamedBytes = (plan: LinearPlan | NormPlan, sparse: SparseWeights, each: number): { readonly forward: number; readonly delta: number; readonly gradient: number; readonly up: number } => {
   const weights = plan.kind === 'norm' ? plan.inputs : plan.inputs * plan.outputs, bias = plan.bias === null ? 0 : plan.outputs, weight = sparse.get(plan.weight);
-  if (plan.kind === 'norm' || weight === undefined) return { forward: 4 * (weights + bias), delta: 4 * weights, gradient: 0, up: weights + bias };
+  if (plan.kind === 'norm' || weight === undefined) return { forward: each * (weights + bias), delta: each * weights, gradient: 0, up: weights + bias };
   const blocks = (list: readonly BlockPlan[], isDelta: boolean, bytes: (stored: number, all: number) => number): number => sum(list.map((block) => bytes(storedIn(weight, plan, block, isDelta), block.count * (isDelta ? plan.outputs : plan.inputs))));
   return {
-    forward: blocks(plan.forwardBlocks, false, weightBytes) + 4 * bias, delta: blocks(plan.deltaBlocks, true, weightBytes),
+    forward: blocks(plan.forwardBlocks, false, weightBytes(each)) + each * bias, delta: blocks(plan.deltaBlocks, true, weightBytes(each)),
     gradient: weight.isGradientDense ? 0 : blocks(plan.forwardBlocks, false, indexBytes), up: (weight.isGradientDense ? weights : sum([...weight.mask])) + bias,
   };
 };
@@ -79,22 +81,25 @@ export const watched = (placed: Placed, model: Model, fanIn: number, sparse: Spa
   const { program, batch } = placed;
   const counts: Partial<Counts> = {};
   const add = (action: Action, amount: number): void => void (counts[action] = (counts[action] ?? 0) + amount);
-  const { buffers } = program;
+  const { buffers } = program, each = bytesOfType(program.numbers.weights);
+  /** Wavelets of values of a block: 4 bytes each. */
+  const wavelets = (values: number): number => Math.ceil((values * each) / 4);
   const streamed = program.streamed.flatMap((plan) => (plan.kind === 'head' ? [] : [plan]));
   assert.equal(streamed.length, program.streamed.length);
   const input = model.layers[0];
-  const bytesOf = streamed.map((plan) => streamedBytes(plan, sparse)), parametersUp = sum(bytesOf.map(({ up }) => up));
+  const bytesOf = streamed.map((plan) => streamedBytes(plan, sparse, each)), parametersUp = sum(bytesOf.map(({ up }) => up));
   const bytesDown = sum(program.passes.map((pass) => (pass.op === 'forward' || pass.op === 'delta' || pass.op === 'gradient' ? (bytesOf[pass.streamed]?.[pass.op] ?? 0) : 0)));
   const columns = (buffer: number): number[] => runs(buffers[buffer]?.featureEdges ?? []);
   const busyColumns = (buffer: number): number => columns(buffer).filter((features) => features > 0).length;
 
-  /** One product: contracted features on the tiles, results in turn, for one row with `tokens` tokens. */
-  const axpys = (contracted: readonly number[], results: number, tokens: number): void => {
+  /** One product: contracted features on the tiles, results in turn, block by block, for one row with `tokens` tokens. */
+  const axpys = (contracted: readonly number[], blocks: readonly BlockPlan[], tokens: number): void => {
+    const results = sum(blocks.map(({ count }) => count));
+    for (const { count } of blocks) add('waveletsSouth', wavelets(sum(contracted) * count));
     let busy = 0;
     for (const features of contracted) {
       if (features === 0) continue;
       for (let f = 0; f < features; f++) {
-        add('waveletsSouth', results);
         add('tasks', results);
         add('macs', results * tokens);
       }
@@ -123,7 +128,7 @@ export const watched = (placed: Placed, model: Model, fanIn: number, sparse: Spa
         else add('tasks', 1);
       }
       add('macsSkipped', (all - stored) * tokens);
-      add('waveletsSouth', Math.ceil((op === 'gradient' ? indexBytes : weightBytes)(stored, all) / 4));
+      add('waveletsSouth', Math.ceil((op === 'gradient' ? indexBytes : weightBytes(each))(stored, all) / 4));
       add('tasks', busy * block.count);
       add('waveletsEast', (busy - 1) * block.count * tokens);
     }
@@ -131,12 +136,13 @@ export const watched = (placed: Placed, model: Model, fanIn: number, sparse: Spa
   const linear = (op: 'forward' | 'delta' | 'gradient', plan: LinearPlan, tokens: number): void => {
     const weight = sparse.get(plan.weight);
     if (weight !== undefined && !(op === 'gradient' && weight.isGradientDense)) sparsely(op, plan, weight, tokens);
-    else if (op === 'forward') axpys(columns(plan.x), plan.outputs, tokens);
-    else if (op === 'delta') axpys(columns(plan.y), plan.inputs, tokens);
+    else if (op === 'forward') axpys(columns(plan.x), plan.forwardBlocks, tokens);
+    else if (op === 'delta') axpys(columns(plan.y), plan.deltaBlocks, tokens);
     else outer(columns(plan.x), plan.outputs, tokens);
     if (plan.bias !== null && op !== 'delta') {
       add('biasAdds', plan.outputs * tokens);
-      add(op === 'forward' ? 'waveletsSouth' : 'waveletsNorth', plan.outputs);
+      if (op === 'forward') for (const { count } of plan.forwardBlocks) add('waveletsSouth', wavelets(count));
+      else add('waveletsNorth', plan.outputs);
     }
   };
   /** Each sum goes along the row and comes back; then every tile looks at its own once more. */
@@ -144,13 +150,14 @@ export const watched = (placed: Placed, model: Model, fanIn: number, sparse: Spa
     const sums = op === 'gradient' ? 0 : plan.centered ? 2 : 1, parameters = plan.bias === null ? 1 : 2;
     const visits = op === 'gradient' ? parameters : sums + 1, reads = op === 'forward' ? sums + 1 : op === 'gradient' ? 2 : plan.skip === null ? 4 : 5;
     let busy = 0;
+    if (op !== 'gradient') add('waveletsSouth', wavelets(plan.inputs * (op === 'delta' ? 1 : parameters)));
     for (const features of columns(plan.x)) {
       if (features === 0) continue;
       add('elementwise', visits * features * tokens);
       add('sramReadWords', reads * features * tokens);
       if (op !== 'gradient') add('sramWriteWords', features * tokens);
       add('tasks', sums + 1);
-      add(op === 'gradient' ? 'waveletsNorth' : 'waveletsSouth', features * (op === 'delta' ? 1 : parameters));
+      if (op === 'gradient') add('waveletsNorth', features * parameters);
       if (busy++ > 0) for (let s = 0; s < sums; s++) add('waveletsEast', 2 * tokens);
     }
   };
@@ -176,8 +183,10 @@ export const watched = (placed: Placed, model: Model, fanIn: number, sparse: Spa
     }
     add('tasks', isDelta ? products * busyColumns(plan.qkv) : 2 * busyColumns(plan.o));
   };
-  const readsOf: Record<LocalStep['op'], number> = { relu: 1, gelu: 1, dropout: 1, rotary: 1, swiglu: 2, add: 2, loss: 2, reluDelta: 2, geluDelta: 2, swigluDelta: 3 };
+  const readsOf: Record<Exclude<LocalStep['op'], 'round'>, number> = { relu: 1, gelu: 1, dropout: 1, rotary: 1, swiglu: 2, add: 2, loss: 2, reluDelta: 2, geluDelta: 2, swigluDelta: 3 };
   const local = (step: LocalStep, tokens: number): void => {
+    // Rounded on its way into SRAM.
+    if (step.op === 'round') return;
     const features = step.op === 'rotary' ? (step.heads + step.kvHeads) * step.headSize : (model.layers[step.layer]?.features ?? 0);
     for (let f = 0; f < features; f++) {
       add('elementwise', tokens);
@@ -209,7 +218,7 @@ export const watched = (placed: Placed, model: Model, fanIn: number, sparse: Spa
     for (const range of wafers) {
       const tokens = tokensIn(range, batch);
       for (const row of rowsOf(placed, range)) for (const step of program.passes) pass(step, row);
-      add('ioInBytes', tokens * 4 * (input?.kind === 'features' ? input.features + 1 : 1) + bytesDown);
+      add('ioInBytes', tokens * (4 + (input?.kind === 'features' ? input.features * bytesOfType(program.numbers.activations) : 0)) + bytesDown);
       if (tokens === 0) continue;
       add('ioOutBytes', parametersUp * 4);
       add('contractOverhead', (nodesIn(range) - 1) * parametersUp);
@@ -237,7 +246,7 @@ export const watched = (placed: Placed, model: Model, fanIn: number, sparse: Spa
   if (table?.kind === 'embedding') {
     const tables = table.positions === null ? 1 : 2, tokens = batch.samples * batch.tokensPerSample;
     add('gatheredRows', tokens * table.context * tables);
-    add('weightBytesOut', tokens * table.features * 4 * tables);
+    add('weightBytesOut', tokens * table.features * each * tables);
   }
   return counts as Counts;
 };

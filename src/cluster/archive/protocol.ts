@@ -4,7 +4,8 @@
 import { defineProtocol } from '../../actor/protocol-codec.js';
 
 export type ArchiveCommand =
-  | { readonly type: 'archive.begin'; readonly version: number }
+  /** again 1: whoever began may have died since; what was answered is written. */
+  | { readonly type: 'archive.begin'; readonly version: number; readonly again: number }
   /** The parameter is in DRAM at that version, and stays so until the answer. */
   | { readonly type: 'archive.write'; readonly version: number; readonly parameter: number }
   /** All is written: `textBytes` of the state's text in shared memory complete it. */
@@ -13,7 +14,7 @@ export type ArchiveCommand =
 export type ArchiveReply = { readonly type: 'archive.done'; readonly bytes: number };
 
 export const archiveCommands = defineProtocol<ArchiveCommand>()({
-  'archive.begin': ['version'],
+  'archive.begin': ['version', 'again'],
   'archive.write': ['version', 'parameter'],
   'archive.finish': ['version', 'textBytes'],
 });

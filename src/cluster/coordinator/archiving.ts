@@ -8,7 +8,9 @@
 import type { Ref } from '../../actor/system.js';
 import { assert } from '../../util/errors.js';
 import type { ArchiveCommand, ArchiveReply } from '../archive/protocol.js';
+import type { ClusterLayout } from '../layout.js';
 import { keys } from '../wants.js';
+import { updateGroups } from './attempt.js';
 import type { Ledger } from './ports.js';
 import type { Visits } from './visits.js';
 
@@ -102,7 +104,7 @@ export class Archiving {
 
   async #write(now: UnderWay, ledger: Ledger, visits: Visits): Promise<void> {
     const { ref, groups, text } = this.#plan, { version } = now;
-    if (!now.isBegun) await ledger.ask(ref, { type: 'archive.begin', version });
+    await ledger.ask(ref, { type: 'archive.begin', version, again: now.isBegun ? 1 : 0 });
     now.isBegun = true;
     for (const { group, parameters } of groups) {
       await visits.during(() => keys.archive(version, group), 1, async () => {
@@ -120,3 +122,16 @@ export class Archiving {
     this.#now = null;
   }
 }
+
+/** Groups in the order in which they are written: where state comes and goes, as the forward pass brings it; else those that are updated first. */
+export const archiveOrder = (layout: ClusterLayout): ArchivePlan['groups'] => {
+  const groups = updateGroups(layout).parameters.map((parameters, group) => ({ group, parameters })), { program } = layout;
+  const reading = program.passes.flatMap((pass) => {
+    const plan = 'streamed' in pass && !pass.backward ? program.streamed[pass.streamed] : undefined;
+    return plan === undefined ? [] : [plan.weight, ...(plan.bias === null ? [] : [plan.bias])];
+  });
+  // Tables come first; what no pass streams does too.
+  const placeOf = ({ parameters }: { readonly parameters: readonly number[] }): number => Math.min(...parameters.map((parameter) => (layout.memoryX.embeddings.some((table) => table.parameter === parameter) ? -1 : reading.indexOf(parameter))));
+  const forward = groups.toSorted((a, b) => placeOf(a) - placeOf(b));
+  return layout.tiers === null ? forward.toReversed() : forward;
+};

@@ -36,8 +36,8 @@ export interface WayDownOptions {
   readonly weightSlots: Slots;
   readonly gradientSlots: Slots;
   readonly ahead: Credits;
-  /** f32(1 / valid labels) of a step's batch. */
-  readonly factor: (step: number) => number;
+  /** The factor on a step's losses: f32(1 / valid labels) of its batch, times its loss scale once that is known. */
+  readonly factor: (step: number) => number | Promise<number>;
   /** The number of the evaluation batch that a step stands for, or null in training. */
   readonly evaluation: ((step: number) => number) | null;
   readonly onGradient: (block: GradientBlock) => void;
@@ -108,7 +108,7 @@ export const wayDown = (source: Iterable<StreamItem>, o: WayDownOptions): Observ
     const { step, microBatch } = item;
     const tables = layout.memoryX.embeddings;
     for (const { parameter } of tables) await versions.at(parameter, step);
-    const factor = o.factor(step), batch = o.evaluation === null ? step : o.evaluation(step);
+    const known = o.factor(step), factor = typeof known === 'number' ? known : await known, batch = o.evaluation === null ? step : o.evaluation(step);
     const deal = (): Promise<unknown> => Promise.all((bandsIn[microBatch] ?? []).map(async (band) => {
       await ledger.ask(pick(ports.inputs, band.id), { type: 'input.deal', step, batch, microBatch, factor, evaluate: o.evaluation === null ? 0 : 1 });
       if (tables.length > 0) await ledger.ask(pick(ports.units, band.thread), { type: 'memoryx.gather', step, microBatch, band: band.id });

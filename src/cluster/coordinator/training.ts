@@ -9,6 +9,7 @@
 import { expF32 } from '../../kernels/functions.js';
 import { from, lastValueFrom, merge, Observable, Subject } from 'rxjs';
 import { Credits } from '../../stream/credit.js';
+import type { ScalingState } from '../../model/precision.js';
 import { floats } from '../../tensor/shared-memory.js';
 import { actions, at, readCounts, stepCounters, type Counts } from '../../trace/counts.js';
 import { ActorFailed, assert, NonFiniteLoss } from '../../util/errors.js';
@@ -21,6 +22,7 @@ import type { Segment } from '../wants.js';
 import { attempt, type StreamCredits } from './attempt.js';
 import { lookahead } from './down.js';
 import { evaluate } from './evaluate.js';
+import { firstScaling, LossScaler } from './loss-scaler.js';
 import { lossOf } from './loss.js';
 import { Ledger, type Ports } from './ports.js';
 import type { Archiving } from './archiving.js';
@@ -41,6 +43,9 @@ export interface StepReport {
   readonly tokens: number;
   /** Global norm of the gradient before clipping; only where it is clipped. */
   readonly gradientNorm?: number;
+  /** The factor on the step's losses beside their mean, and whether the step changed nothing for a gradient that is not finite; only where the loss is scaled. */
+  readonly lossScale?: number;
+  readonly skipped?: boolean;
   /** Masks that changed behind the step, and the share of positions of sparse weights that is not stored from then on; only where weights are sparse. */
   readonly masksUpdated?: number;
   readonly sparsity?: number;
@@ -84,12 +89,14 @@ export interface TrainingOptions {
   /** Evaluations before the first step of this run. */
   readonly evaluations: readonly EvaluationReport[];
   /** Called with each version before it is made durable: what it says of itself is read from then on. */
-  readonly onVersion: (version: number, evaluations: readonly EvaluationReport[]) => void;
+  readonly onVersion: (version: number, evaluations: readonly EvaluationReport[], scaling: ScalingState | null) => void;
   /** What a version says of itself. */
   readonly stateOf: (version: number) => string;
   readonly factor: (step: number) => number;
   readonly evaluation: EvaluationPlan | null;
   readonly learningRate: (step: number) => number;
+  /** The state of the loss scale to begin with; null: that of a fresh run. Read only where the loss is scaled. */
+  readonly scaling: ScalingState | null;
   readonly signal: AbortSignal;
   /** Replaces dead threads; rejects if it cannot. */
   readonly revive: () => Promise<void>;
@@ -104,6 +111,8 @@ export interface TrainingResult {
   readonly faults: number;
   /** Steps behind which masks were due and stayed, for a gradient was not finite. */
   readonly masksKept: number;
+  /** The state of the loss scale behind each step; empty where the loss is not scaled. */
+  readonly scaling: readonly ScalingState[];
   /** What acknowledged steps did, all devices one behind the other. */
   readonly counts: Float64Array;
   readonly redone: Counts;
@@ -136,6 +145,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
   };
   const totals = new Map<string, { out: number; back: number; highWater: number }>();
   const sparseSoFar = sparsityOf(layout);
+  const { lossScale } = layout.precision, scaler = lossScale.kind === 'none' ? null : new LossScaler(lossScale, o.scaling ?? firstScaling(lossScale), o.first), scaling: ScalingState[] = [];
   let masksKept = 0;
   let acknowledged = o.first, faults = 0, tries = 0, clock = nowMs();
 
@@ -172,6 +182,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     const report = { step: acknowledged, loss, perplexity: expF32(Math.fround(loss)), batches: losses.length };
     evaluations.push(report);
     settle(acknowledged, evaluated, 'move');
+    o.onVersion(acknowledged, evaluations, scaler?.before(acknowledged) ?? null);
     plan.onEvaluation(report);
     const best = evaluations.reduce((low, { loss: value }, i) => (value < (evaluations[low]?.loss ?? Infinity) ? i : low), 0);
     if (plan.patience !== null && evaluations.length - 1 - best >= plan.patience) steps = acknowledged;
@@ -208,16 +219,17 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       archived: (step, group) => archive?.before(step, group) ?? Promise.resolve(),
       commit: async (version) => {
         const loss = pending.get(version - 1) ?? Number.NaN;
-        if (!Number.isFinite(loss)) throw new NonFiniteLoss({ what: `the loss of step ${version - 1}`, value: String(loss), hint: 'lower the learning rate or check the data' });
-        o.onVersion(version, evaluations);
+        if (!Number.isFinite(loss) && scaler?.skipped(version - 1) !== true) throw new NonFiniteLoss({ what: `the loss of step ${version - 1}`, value: String(loss), hint: 'lower the learning rate or check the data' });
+        o.onVersion(version, evaluations, scaler?.before(version) ?? null);
         await residence?.commit(version);
-      }, end, factor: o.factor,
+      }, end, factor: o.factor, scaler,
       onLoss: (step) => pending.set(step, lossNow(o.factor(step))),
       onNorm: (step, norm) => norms.set(step, norm),
       onMasks: (step, changed) => masks.set(step, changed),
       onAcknowledged: (step) => {
         const loss = pending.get(step) ?? Number.NaN;
         pending.delete(step);
+        const isSkipped = scaler !== null && scaler.skipped(step);
         losses.push(loss);
         acknowledged = step + 1;
         tries = 0;
@@ -230,8 +242,11 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
         masks.delete(step);
         if (changed === 0) masksKept++;
         const sparsity = sparseSoFar(step + 1);
+        const scale = scaler?.before(step).scale;
+        if (scaler !== null) scaling.push(scaler.before(step + 1));
+        scaler?.forgetBefore(step + 1);
         o.onStep({
-          step, loss, learningRate: o.learningRate(step), samples: layout.batch.samples, tokens: factor === 0 ? 0 : Math.round(1 / factor), ...(norm === undefined ? {} : { gradientNorm: norm }),
+          step, loss, learningRate: o.learningRate(step), samples: layout.batch.samples, tokens: factor === 0 ? 0 : Math.round(1 / factor), ...(norm === undefined ? {} : { gradientNorm: norm }), ...(scale === undefined ? {} : { lossScale: scale, skipped: isSkipped }),
           ...(sparsity === null ? {} : { masksUpdated: changed ?? 0, sparsity }),
           seconds: (now - clock) / 1000,
         });
@@ -270,7 +285,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
       totals.set(name, { out: total.out + pool.out, back: total.back + pool.returned, highWater: Math.max(total.highWater, pool.highWater) });
     }
   }
-  return { losses, steps: acknowledged, evaluations, faults, masksKept, counts, redone: readCounts(redone), evaluated: readCounts(evaluated), credits: Object.fromEntries(totals) };
+  return { losses, steps: acknowledged, evaluations, faults, masksKept, scaling, counts, redone: readCounts(redone), evaluated: readCounts(evaluated), credits: Object.fromEntries(totals) };
 };
 
 const stepsFrom = (first: number, end: number, archive: Archiving | null): Segment[] => Array.from({ length: end - first }, (_, i) => ({ kind: 'train', step: first + i, archive: archive?.isComing(first + i) ?? false }));

@@ -9,6 +9,7 @@
 import type { Behavior } from '../../actor/behavior.js';
 import { slabTokens } from '../../kernels/types.js';
 import { inputOf } from '../../model/graph.js';
+import { numberFormats } from '../../model/precision.js';
 import { sampleAt, samplesOf, streamOf, type TrainingData } from '../../model/data.js';
 import { floats, words } from '../../tensor/shared-memory.js';
 import { count, counters } from '../../trace/counts.js';
@@ -97,7 +98,8 @@ export const inputWorker = (props: InputProps): Behavior<InputCommand, InputRepl
           }
         }
       }
-      count(counts, 'ioInBytes', present * 4 * (source.features === null ? 1 : width + 1));
+      // A label, and the features in the numbers in which they stand.
+      count(counts, 'ioInBytes', present * (4 + (source.features === null ? 0 : width * numberFormats[program.numbers.activations].bytes)));
       ctx.reply({ type: 'input.done' });
     },
   });

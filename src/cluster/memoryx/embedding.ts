@@ -15,16 +15,17 @@ import { slabsOfSample, tokensIn, tokensInSlab, type MicroBatch, type SlabRange 
 import type { BandPlan, ClusterLayout, EmbeddingPlace } from '../layout.js';
 import { inDram, placeNow } from '../tiers.js';
 import { leafOf } from '../token-tree.js';
+import type { WeightRounding } from './rounding.js';
 import { rowTree } from './row-tree.js';
 
 export interface EmbeddingSide {
   /** Gathers a band's rows of all tables; `tables`: addresses of their weights. Returns the rows of the first. */
-  gather(tables: readonly number[], microBatch: MicroBatch, band: BandPlan, unit: number): number;
+  gather(tables: readonly number[], step: number, microBatch: MicroBatch, band: BandPlan, unit: number): number;
   scatter(microBatch: MicroBatch, last: boolean): void;
   restart(): void;
 }
 
-export const embeddingSide = (layout: ClusterLayout, places: readonly EmbeddingPlace[], kernelsOf: (memory: number) => Kernels): EmbeddingSide => {
+export const embeddingSide = (layout: ClusterLayout, places: readonly EmbeddingPlace[], kernelsOf: (memory: number) => Kernels, rounding: WeightRounding | null): EmbeddingSide => {
   const { program, batch } = layout;
   const first = places[0];
   assert(first !== undefined, 'there is a table');
@@ -48,6 +49,16 @@ export const embeddingSide = (layout: ClusterLayout, places: readonly EmbeddingP
     const ids = words(memoryOf(place), idsAt(place, microBatch, slab), slabTokens), from = (slab % together) * slabTokens;
     for (let t = 0; t < slabTokens; t++) ids[t] = t < tokens ? from + t : 0;
   };
+  /** Rounds a gathered panel; `spare`: room for the dense index of each of its values. */
+  const roundRows = (k: Kernels, by: WeightRounding, place: EmbeddingPlace, at: { readonly rows: number; readonly spare: number; readonly ids: number }, step: number): void => {
+    if (!by.byChance) {
+      by.nearest(k, at.rows, panelFloats);
+      return;
+    }
+    const { context, dim, parameter } = place, ids = words(memoryOf(place), at.ids, slabTokens * context), indices = words(memoryOf(place), at.spare, panelFloats);
+    for (let c = 0; c < context; c++) for (let d = 0; d < dim; d++) for (let t = 0; t < slabTokens; t++) indices[(c * dim + d) * slabTokens + t] = (ids[t * context + c] as number) * dim + d;
+    by.listed(k, at.rows, at.spare, panelFloats, { parameter, step });
+  };
   const rootOf = (parameter: number): number => {
     const { tableRoot, gradients } = placeNow(layout, parameter);
     return inDram(tableRoot ?? (gradients[0] as number));
@@ -55,14 +66,16 @@ export const embeddingSide = (layout: ClusterLayout, places: readonly EmbeddingP
   const trees = places.map((place) => rowTree(place, () => rootOf(place.parameter), together, kernelsOf(place.memory)));
 
   return {
-    gather(tables, microBatch, band, unit) {
+    gather(tables, step, microBatch, band, unit) {
       const share = shareOfBand(microBatch, band), panel = first.panels[unit] as number, home = memoryOf(first);
       for (let p = 0; p < share.count; p++) {
         const slab = share.first + p, tokens = tokensInSlab(slab, batch);
         places.forEach((place, i) => {
           const k = kernelsOf(place.memory), to = place.panels[unit] as number;
           fillPlaces(place, microBatch, slab, tokens);
-          k.embeddingGather(i === 0 ? to : (place.sums[unit] as number), tables[i] as number, idsAt(place, microBatch, slab), place.context, place.dim, tokens);
+          const rows = i === 0 ? to : (place.sums[unit] as number), spare = i === 0 ? (place.sums[unit] as number) : to;
+          k.embeddingGather(rows, tables[i] as number, idsAt(place, microBatch, slab), place.context, place.dim, tokens);
+          if (rounding !== null) roundRows(k, rounding, place, { rows, spare, ids: idsAt(place, microBatch, slab) }, step);
           if (i === 0) return;
           const sum = first.sums[unit] as number;
           if (place.memory !== first.memory) floats(home, sum, panelFloats).set(floats(memoryOf(place), place.sums[unit] as number, panelFloats));

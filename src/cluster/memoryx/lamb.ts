@@ -39,7 +39,7 @@ export const lambSweep = (share: UpdateShare, optimizer: Optimizer, s: Scalars, 
     return {
       kind: 'whole',
       run() {
-        for (const { squares, values } of [{ squares: direction, values: next }, { squares: weights, values: now }]) sparseSquares({ ...share, squares }, { gradients: [values] }, mask, size);
+        for (const { squares, values } of [{ squares: direction, values: next }, { squares: weights, values: now }]) sparseSquares({ ...share, squares, factor: 1 }, { gradients: [values] }, mask, size);
       },
     };
   }

@@ -35,6 +35,8 @@ export interface MemoryXNeed {
   readonly sparse: readonly SparseParameter[];
   /** Whether tiles work one by one: blocks of four rows are then streamed like any others. */
   readonly plainForms: boolean;
+  /** Whether weights are rounded by chance on their way out: what is packed then lies apart first. */
+  readonly byChance: boolean;
 }
 
 /** Memories that a parameter's objects are planned on; all the same one where everything has a place for good. */
@@ -73,8 +75,8 @@ export interface UnitRooms {
 }
 
 /** Each unit's own regions in a memory. */
-export const roomsOf = ({ program, batch, optimizer, units, sparse }: MemoryXNeed, memory: MemoryPlan): UnitRooms[] => {
-  const stagingBytes = 64 + (sparse.length === 0 ? 4 : 8) * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
+export const roomsOf = ({ program, optimizer, units, sparse, byChance }: MemoryXNeed, memory: MemoryPlan): UnitRooms[] => {
+  const stagingBytes = 64 + 4 * (1 + (sparse.length === 0 ? 0 : 1) + (byChance ? 1 : 0)) * Math.max(program.blockFloatsMax, 1, ...program.streamed.flatMap((plan) => plan.forwardBlocks.map((_, b) => blockShape(plan, b).nodeBytes / 4)));
   const undoBytes = 4 * Math.max(1, ...program.model.parameters.map((parameter) => momentSizes(optimizer, parameter).length)) * stretchFloats;
   return Array.from({ length: units }, () => ({ staging: memory.reserve(stagingBytes), undo: memory.reserve(undoBytes), stretch: memory.reserve(stretchFloats * 4) }));
 };

@@ -17,10 +17,12 @@ export type MemoryXCommand =
   | { readonly type: 'memoryx.gather'; readonly step: number; readonly microBatch: number; readonly band: number }
   /** Take the deltas of gathered rows of a micro-batch from all bands. */
   | { readonly type: 'memoryx.scatter'; readonly microBatch: number }
-  /** The gradient of a parameter is whole: leaves of the sum of its squares, this unit's share of them. */
-  | { readonly type: 'memoryx.squares'; readonly step: number; readonly parameter: number }
-  /** The gradient of a parameter is whole, and so is its verdict: update this unit's share of it, the gradient times `clip`; sweep 0 … n−1, each when all units are through the last. */
-  | { readonly type: 'memoryx.update'; readonly step: number; readonly parameter: number; readonly clip: number; readonly sweep: number }
+  /** The gradient of a parameter is whole: leaves of the sum of its squares, this unit's share of them, the gradient times `factor`. */
+  | { readonly type: 'memoryx.squares'; readonly step: number; readonly parameter: number; readonly factor: number }
+  /** The gradient of a parameter is whole, and so is its verdict: update this unit's share of it, the gradient times `clip`; `updates` were made before. Sweep 0 … n−1, each when all units are through the last. */
+  | { readonly type: 'memoryx.update'; readonly step: number; readonly parameter: number; readonly clip: number; readonly sweep: number; readonly updates: number }
+  /** The step is skipped: this unit's share of the parameter goes on as it is. */
+  | { readonly type: 'memoryx.keep'; readonly step: number; readonly parameter: number }
   /** The gradient of a parameter is whole: is this unit's share of it finite? */
   | { readonly type: 'memoryx.check'; readonly step: number; readonly parameter: number }
   /** All gradients of the step are finite and the parameter is updated: make its next mask. */
@@ -39,8 +41,9 @@ export const memoryXCommands = defineProtocol<MemoryXCommand>()({
   'memoryx.collect': ['step', 'microBatch', 'streamed', 'block', 'slot'],
   'memoryx.gather': ['step', 'microBatch', 'band'],
   'memoryx.scatter': ['microBatch'],
-  'memoryx.squares': ['step', 'parameter'],
-  'memoryx.update': ['step', 'parameter', 'clip:f64', 'sweep'],
+  'memoryx.squares': ['step', 'parameter', 'factor:f64'],
+  'memoryx.update': ['step', 'parameter', 'clip:f64', 'sweep', 'updates'],
+  'memoryx.keep': ['step', 'parameter'],
   'memoryx.check': ['step', 'parameter'],
   'memoryx.mask': ['step', 'parameter'],
   'memoryx.restart': [],

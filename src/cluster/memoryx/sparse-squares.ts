@@ -20,6 +20,8 @@ interface SquaresOf {
   readonly stretch: number;
   readonly unit: number;
   readonly units: number;
+  /** On the gradient. */
+  readonly factor: number;
 }
 
 /** The first place in `byIndex` whose position is not below `position`. */
@@ -45,6 +47,7 @@ export const sparseSquares = (of: SquaresOf, { gradients, gathered }: Pick<Updat
       if (position >= from + count) break;
       stretch[position - from] = values[gathered === undefined ? storedPlace : position] as number;
     }
+    if (of.factor !== 1) of.kernels.scale(of.stretch, of.stretch, of.factor, count);
     of.kernels.squareLeaves(of.squares + (from / squareLeafFloats) * 4, of.stretch, count);
   }
 };

@@ -8,10 +8,11 @@
  * Units share the memories and split the work: blocks by number, updates by element. Not here: when (the coordinator).
  */
 import type { Behavior } from '../../actor/behavior.js';
-import type { BlockPlan, HeadPlan, LinearPlan } from '../../compiler/program.js';
+import type { LinearPlan } from '../../compiler/program.js';
 import { createKernels } from '../../kernels/load.js';
 import { squareLeafFloats, type Kernels } from '../../kernels/types.js';
 import { optimizerFor, type Optimizer } from '../../model/optimizer.js';
+import { numberFormats } from '../../model/precision.js';
 import { floats, words } from '../../tensor/shared-memory.js';
 import { count, counters } from '../../trace/counts.js';
 import { assert } from '../../util/errors.js';
@@ -23,15 +24,17 @@ import { MaskTable, sparseGradientOf, wantsDenseGradient, type MaskInUse } from 
 import { denseAbove } from '../sparse-block.js';
 import { changedIn, sumsOver, sweepsOf } from '../sweeps.js';
 import { inDram, placeNow } from '../tiers.js';
+import { sendBlock, sendTurned, valuesOf, type Sender } from './dense-send.js';
 import { arrivals, NodeStack, type StackValues } from './collect.js';
 import { embeddingSide } from './embedding.js';
 import { unitShare } from './places.js';
 import type { MemoryXCommand, MemoryXReply } from './protocol.js';
+import { weightRounding } from './rounding.js';
 import { scalarsAt, type Scalars } from './scalars.js';
 import { sendSparse } from './sparse-send.js';
 import { sparseSquares } from './sparse-squares.js';
 import { gradientStretch, type UpdatePlace, type UpdateShare } from './share.js';
-import { busySweep, restoreBusy, updateShare } from './update.js';
+import { busySweep, keepShare, restoreBusy, updateShare } from './update.js';
 
 export interface MemoryXProps {
   readonly layout: ClusterLayout;
@@ -50,7 +53,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
   const countersOf = counters(layout.counts, props.counter);
   const microBatches = dealBatch(layout.batch), incoming = arrivals(layout.batch, arena.bands);
   const stacks = new Map<string, NodeStack>();
-  const side = memoryX.embeddings.length === 0 ? null : embeddingSide(layout, memoryX.embeddings, kernelsOf);
+  const side = memoryX.embeddings.length === 0 ? null : embeddingSide(layout, memoryX.embeddings, kernelsOf, weightRounding(layout));
   /** Each parameter's own optimizer, and the scalars of the step at hand. */
   const optimizers = program.model.parameters.map((spec) => optimizerFor(layout.optimizer, spec));
   const scalars = new Map<Optimizer, { readonly step: number; readonly values: Scalars }>();
@@ -74,27 +77,20 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     return { place: { weights: mask.place.weights, moments: mask.place.moments, gradients: place.gradients, tableRoot: null, ...gathered }, mask, size: mask.stored };
   };
 
-  /** A streamed head's block for its last pass: as for the forward pass, and behind it turned for dx. */
-  const sendHead = (plan: HeadPlan, block: BlockPlan, step: number, slot: number): number => {
-    const { kernels: k, memory, staging } = at(plan.weight);
-    const weights = weightsOf(plan.weight, step), packed = plan.inputs * block.count;
-    if (plan.tied) k.packForward(staging, weights + block.first * plan.inputs * 4, block.count, plan.inputs, 0, plan.inputs);
-    else {
-      const apart = staging + packed * 4;
-      k.copyRows(apart, block.count * 4, weights + block.first * 4, plan.outputs * 4, plan.inputs, block.count);
-      k.packDelta(staging, apart, block.count, 0, plan.inputs);
-    }
-    floats(arenaMemory, slot, packed).set(floats(memory, staging, packed));
-    return packed;
+  const rounding = weightRounding(layout), valueBytes = numberFormats[program.numbers.weights].bytes;
+  const senderOf = (parameter: number, step: number): Sender => {
+    const { memory, kernels: k, staging } = at(parameter);
+    return { memory, kernels: k, staging, weights: weightsOf(parameter, step), arena: arenaMemory, rounding, parameter, step };
   };
 
   const sendStored = (plan: LinearPlan, message: Extract<MemoryXCommand, { type: 'memoryx.send' }>, slot: number): number => {
-    const { place, kernels: k, memory, staging } = at(plan.weight), { sparse } = place;
+    const { sparse } = at(plan.weight).place;
     const isDelta = message.pass === 1, block = (isDelta ? plan.deltaBlocks : plan.forwardBlocks)[message.block];
     assert(sparse !== null && block !== undefined, 'the block is that of a sparse weight');
     const mask = masks.at(sparse, message.step), pass = isDelta ? 'delta' : message.pass === 3 ? 'gradient' : 'forward';
-    const bias = pass === 'forward' && plan.bias !== null ? floats(at(plan.bias).memory, weightsOf(plan.bias, message.step) + block.first * 4, block.count) : null;
-    const { bytes, stored } = sendSparse({ home: memory, kernels: k, staging, arena: arenaMemory, slot, forms: layout.forms, limits, quadFill: fill }, plan, sparse, mask, pass, block, message.block, mask.place.weights[message.step % 2 === 0 ? 0 : 1], bias);
+    const bias = pass === 'forward' && plan.bias !== null ? valuesOf(senderOf(plan.bias, message.step), block.first, block.count).slice() : null;
+    const sender = { ...senderOf(plan.weight, message.step), weights: mask.place.weights[message.step % 2 === 0 ? 0 : 1], slot, forms: layout.forms, limits, quadFill: fill, valueBytes };
+    const { bytes, stored } = sendSparse(sender, plan, sparse, mask, pass, block, message.block, bias);
     if (message.gradientSlot >= 0) words(arenaMemory, arena.gradientHeads, message.gradientSlot + 1)[message.gradientSlot] = stored;
     return bytes;
   };
@@ -105,23 +101,19 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     const block = isForward ? plan?.forwardBlocks[message.block] : plan?.deltaBlocks[message.block];
     const slot = arena.weightSlots[message.slot];
     assert(plan !== undefined && block !== undefined && slot !== undefined, 'the block and its slot exist');
-    const { place, kernels: k, memory, staging } = at(plan.weight);
-    if (place.sparse !== null && plan.kind === 'linear') return sendStored(plan, message, slot);
-    const weights = weightsOf(plan.weight, message.step);
+    if (at(plan.weight).place.sparse !== null && plan.kind === 'linear') return sendStored(plan, message, slot);
+    const sender = senderOf(plan.weight, message.step);
     const contracted = plan.kind === 'norm' ? 1 : isForward ? plan.inputs : plan.outputs;
     const packed = contracted * block.count;
-    if (plan.kind === 'norm') floats(arenaMemory, slot, packed).set(floats(memory, weights, packed));
-    else {
-      // A tied weight lies the other way round, so its blocks are packed the other way round.
-      if (isForward !== plan.tied) k.packForward(staging, weights, contracted, plan.tied ? plan.inputs : plan.outputs, block.first, block.count);
-      else k.packDelta(staging, weights, contracted, block.first, block.count);
-      floats(arenaMemory, slot, packed).set(floats(memory, staging, packed));
-    }
+    if (plan.kind === 'norm') floats(arenaMemory, slot, packed).set(valuesOf(sender, 0, packed));
+    // A tied weight lies the other way round, so its blocks are packed the other way round.
+    else sendBlock(sender, { n: contracted, all: plan.tied ? plan.inputs : plan.outputs, isColumns: isForward !== plan.tied }, block, slot);
     const bias = isForward ? plan.bias : null;
-    if (bias !== null) floats(arenaMemory, slot + packed * 4, block.count).set(floats(at(bias).memory, weightsOf(bias, message.step) + block.first * 4, block.count));
-    let sent = packed + (bias === null ? 0 : block.count);
-    if (message.pass === 2 && plan.kind === 'head') sent += sendHead(plan, block, message.step, slot + sent * 4);
-    return sent * 4;
+    if (bias !== null) floats(arenaMemory, slot + packed * 4, block.count).set(valuesOf(senderOf(bias, message.step), block.first, block.count));
+    const sent = packed + (bias === null ? 0 : block.count);
+    if (message.pass !== 2 || plan.kind !== 'head') return sent * valueBytes;
+    sendTurned(sender, plan, block, slot + sent * 4);
+    return (sent + packed) * valueBytes;
   };
 
   const collect = (message: Extract<MemoryXCommand, { type: 'memoryx.collect' }>): void => {
@@ -175,20 +167,20 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
 
   const stretchOf = (place: ParameterPlace): number => own.stretch[place.memory] as number;
 
-  const squares = (step: number, parameter: number): void => {
+  const squares = (step: number, parameter: number, factor: number): void => {
     const spec = program.model.parameters[parameter];
     const { place, kernels: k, memory } = at(parameter);
     assert(spec !== undefined, `parameter ${parameter} is in the model`);
     const seen = inStep(parameter, step);
     if (seen.mask !== null) {
-      sparseSquares({ memory, kernels: k, squares: place.squares, stretch: stretchOf(place), unit, units }, seen.place, seen.mask, spec.size);
+      sparseSquares({ memory, kernels: k, squares: place.squares, stretch: stretchOf(place), unit, units, factor }, seen.place, seen.mask, spec.size);
       return;
     }
     const leaves = Math.ceil(spec.size / squareLeafFloats), perStretch = stretchFloats / squareLeafFloats;
     // Units take turns by stretches, so that every leaf is one unit's.
     for (let first = unit * perStretch; first < leaves; first += units * perStretch) {
       const from = first * squareLeafFloats, floatsNow = Math.min(stretchFloats, spec.size - from);
-      k.squareLeaves(place.squares + first * 4, gradientStretch(k, place, from, floatsNow, 1, stretchOf(place)), floatsNow);
+      k.squareLeaves(place.squares + first * 4, gradientStretch(k, place, from, floatsNow, factor, stretchOf(place)), floatsNow);
     }
   };
 
@@ -202,14 +194,23 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
     const journal = new Int32Array(layout.journal, (parameter * units + unit) * journalWords * 4, journalWords), align = sumsOver(layout.optimizer) ? squareLeafFloats : 16;
     return { place, ...unitShare(size, unit, units, align), undo: own.undo[home.memory] as number, stretch: stretchOf(home), clip, kernels: k, journal, memory, shape, statistics: home.statistics, mask, unit, units };
   };
-  const update = (step: number, parameter: number, clip: number, sweep: number): void => {
-    const optimizer = optimizerOf(parameter), { sparse } = at(parameter).place;
+  const update = (step: number, parameter: number, clip: number, sweep: number, updates: number): void => {
+    const optimizer = optimizerOf(parameter);
     let now = scalars.get(optimizer);
     if (now?.step !== step) {
-      now = { step, values: scalarsAt(optimizer, step, step) };
+      now = { step, values: scalarsAt(optimizer, step, updates) };
       scalars.set(optimizer, now);
     }
     count(countersOf(step), 'optimizerElements', updateShare(shareOf(step, parameter, clip), optimizer, now.values, step, sweep));
+    passMask(step, parameter);
+  };
+  /** The step is skipped. */
+  const keep = (step: number, parameter: number): void => {
+    keepShare(shareOf(step, parameter, 1), optimizerOf(parameter), step);
+    passMask(step, parameter);
+  };
+  const passMask = (step: number, parameter: number): void => {
+    const { sparse } = at(parameter).place;
     // The next version stands under the same mask, until an update changes it.
     if (sparse !== null) masks.use(sparse, step + 1, masks.at(sparse, step).buffer);
   };
@@ -252,10 +253,10 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
         case 'memoryx.gather': {
           const microBatch = microBatches[message.microBatch], band = arena.bands[message.band];
           assert(side !== null && microBatch !== undefined && band !== undefined, 'there is a table to gather from');
-          const rows = side.gather(memoryX.embeddings.map(({ parameter }) => weightsOf(parameter, message.step)), microBatch, band, unit);
+          const rows = side.gather(memoryX.embeddings.map(({ parameter }) => weightsOf(parameter, message.step)), message.step, microBatch, band, unit);
           const tables = memoryX.embeddings.length, dim = memoryX.embeddings[0]?.dim ?? 0;
           count(countersOf(message.step), 'gatheredRows', rows * tables);
-          count(countersOf(message.step), 'weightBytesOut', rows * tables * dim * 4);
+          count(countersOf(message.step), 'weightBytesOut', rows * tables * dim * valueBytes);
           break;
         }
         case 'memoryx.scatter': {
@@ -265,7 +266,7 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
           break;
         }
         case 'memoryx.squares':
-          squares(message.step, message.parameter);
+          squares(message.step, message.parameter, message.factor);
           break;
         case 'memoryx.check':
           ctx.reply({ type: 'memoryx.checked', finite: check(message.step, message.parameter) ? 1 : 0 });
@@ -277,7 +278,10 @@ export const memoryXUnit = (props: MemoryXProps): Behavior<MemoryXCommand, Memor
           break;
         }
         case 'memoryx.update':
-          update(message.step, message.parameter, message.clip, message.sweep);
+          update(message.step, message.parameter, message.clip, message.sweep, message.updates);
+          break;
+        case 'memoryx.keep':
+          keep(message.step, message.parameter);
           break;
         case 'memoryx.restart':
           stacks.clear();

@@ -12,7 +12,7 @@ import { stretchFloats } from '../layout.js';
 import type { Optimizer } from '../../model/optimizer.js';
 import { assert } from '../../util/errors.js';
 import type { Scalars } from './scalars.js';
-import type { Sweep, UpdateShare } from './share.js';
+import { weightsIn, type Sweep, type UpdateShare } from './share.js';
 import { sweepOf } from './sweep.js';
 
 const moveMoments = (share: UpdateShare, moments: readonly number[], from: number, floats: number, back: boolean): void => {
@@ -40,6 +40,16 @@ export const updateShare = (share: UpdateShare, optimizer: Optimizer, scalars: S
   else byStretches(share, work, changedIn(optimizer, share, share.place.moments, sweep));
   Atomics.store(journal, 0, turn + 1);
   return sweep === sweeps - 1 ? share.count : 0;
+};
+
+/** The step is skipped: weights go on as they are, moments stay. An earlier try changes nothing about it. */
+export const keepShare = ({ place, kernels, first, count, journal, shape, mask }: UpdateShare, optimizer: Optimizer, step: number): void => {
+  const sweeps = sweepsOf(optimizer, { shape }, mask !== null), completed = Atomics.load(journal, 0);
+  if (completed === (step + 1) * sweeps) return;
+  assert(completed === step * sweeps, 'updates follow each other step by step');
+  const { now, next } = weightsIn(place, step);
+  kernels.copy(next + first * 4, now + first * 4, count * 4);
+  Atomics.store(journal, 0, (step + 1) * sweeps);
 };
 
 const byStretches = (share: UpdateShare, work: Sweep & { readonly kind: 'stretches' }, moments: readonly number[]): void => {

@@ -54,6 +54,8 @@ const madeByStep = (program: Program, step: LocalStep): Made => {
       return step.direction === 1 ? { kind: 'activation', layer: step.layer, buffer: step.y } : { kind: 'delta', layer: upstreamOf(program, step.layer), buffer: step.y };
     case 'rotary':
       return step.direction === 1 ? { kind: 'activation', layer: step.layer, buffer: step.x } : { kind: 'delta', layer: upstreamOf(program, step.layer), buffer: step.x };
+    case 'round':
+      return { kind: step.direction === 1 ? 'activation' : 'delta', layer: step.layer, buffer: step.x };
     case 'add':
       return { kind: step.direction === 1 ? 'activation' : 'delta', layer: step.layer, buffer: step.y };
     case 'reluDelta':

@@ -6,6 +6,7 @@
  * Not here: bytes at the wafer's edge (wafer/), prices.
  */
 import type { BlockPlan, HeadPlan, LinearPlan, LocalStep, NormPlan, Program } from '../../compiler/program.js';
+import { numberFormats } from '../../model/precision.js';
 import { count } from '../../trace/counts.js';
 import { sparsePacket } from '../../spec/wafer.js';
 import { weightBytes } from '../sparse-block.js';
@@ -19,26 +20,28 @@ const product = (to: Float64Array, macs: number, skipped = 0): void => {
   count(to, 'sramWriteWords', macs);
 };
 
-/** Wavelets of a block's weights: a word each, or packets of value and index where some are absent. */
-const weightWavelets = (stored: number, all: number): number => Math.ceil(weightBytes(stored, all, sparsePacket.indexBytes) / 4);
+/** Wavelets of a block's weights, 4 bytes each: values, or packets of value and index where some are absent. */
+const weightWavelets = ({ numbers }: Program, stored: number, all: number): number => Math.ceil(weightBytes(stored, all, sparsePacket.indexBytes, numberFormats[numbers.weights].bytes) / 4);
+/** Those of parameters that come as they are. */
+const valueWavelets = (program: Program, count: number): number => weightWavelets(program, count, count);
 
 /** `stored`: positions of the block that a mask stores; all of a dense weight's. */
 export const countForward = (to: Float64Array, program: Program, share: Share, linear: LinearPlan, block: BlockPlan, stored: number): void => {
   const columns = columnsOf(program, linear.x), all = linear.inputs * block.count;
   product(to, stored * share.tokens, (all - stored) * share.tokens);
-  count(to, 'waveletsSouth', weightWavelets(stored, all) * share.rows);
+  count(to, 'waveletsSouth', weightWavelets(program, stored, all) * share.rows);
   count(to, 'waveletsEast', block.count * share.tokens * (columns - 1));
   count(to, 'tasks', (stored + columns * block.count) * share.rows);
   if (linear.bias !== null) {
     count(to, 'biasAdds', block.count * share.tokens);
-    count(to, 'waveletsSouth', block.count * share.rows);
+    count(to, 'waveletsSouth', valueWavelets(program, block.count) * share.rows);
   }
 };
 
 export const countDelta = (to: Float64Array, program: Program, share: Share, linear: LinearPlan, block: BlockPlan, stored: number): void => {
   const columns = columnsOf(program, linear.y), all = linear.outputs * block.count;
   product(to, stored * share.tokens, (all - stored) * share.tokens);
-  count(to, 'waveletsSouth', weightWavelets(stored, all) * share.rows);
+  count(to, 'waveletsSouth', weightWavelets(program, stored, all) * share.rows);
   count(to, 'waveletsEast', block.count * share.tokens * (columns - 1));
   count(to, 'tasks', (stored + columns * block.count) * share.rows);
 };
@@ -63,7 +66,7 @@ export const countHead = (to: Float64Array, program: Program, share: Share, head
   const products = isDelta ? (head.dx === null ? 2 : 3) : 1, biases = head.bias === null ? 0 : isDelta ? 2 : 1;
   product(to, products * head.inputs * block.count * share.tokens);
   count(to, 'elementwise', block.count * share.tokens * (isDelta ? 2 : 1));
-  count(to, 'waveletsSouth', (head.inputs * (isDelta && head.dx !== null ? 2 : 1) + (head.bias === null ? 0 : 1)) * block.count * share.rows);
+  count(to, 'waveletsSouth', valueWavelets(program, (head.inputs * (isDelta && head.dx !== null ? 2 : 1) + (head.bias === null ? 0 : 1)) * block.count) * share.rows);
   count(to, 'waveletsEast', (block.count * share.tokens * (isDelta ? 2 : 1)) * (columns - 1) + (isDelta && head.dx !== null ? head.inputs * share.tokens * (outputs - 1) : 0));
   count(to, 'biasAdds', biases * block.count * share.tokens);
   if (isDelta) count(to, 'waveletsNorth', (head.inputs + (head.bias === null ? 0 : 1)) * block.count * share.rows);
@@ -83,13 +86,13 @@ const normPasses = (to: Float64Array, program: Program, share: Share, norm: Norm
 export const countNorm = (to: Float64Array, program: Program, share: Share, norm: NormPlan): void => {
   const sums = norm.centered ? 2 : 1;
   normPasses(to, program, share, norm, { elements: sums + 1, reads: sums + 1, writes: 1, sums });
-  count(to, 'waveletsSouth', norm.inputs * (norm.bias === null ? 1 : 2) * share.rows);
+  count(to, 'waveletsSouth', valueWavelets(program, norm.inputs * (norm.bias === null ? 1 : 2)) * share.rows);
 };
 
 export const countNormDelta = (to: Float64Array, program: Program, share: Share, norm: NormPlan): void => {
   const sums = norm.centered ? 2 : 1;
   normPasses(to, program, share, norm, { elements: sums + 1, reads: 4 + (norm.skip === null ? 0 : 1), writes: 1, sums });
-  count(to, 'waveletsSouth', norm.inputs * share.rows);
+  count(to, 'waveletsSouth', valueWavelets(program, norm.inputs) * share.rows);
 };
 
 export const countNormGradient = (to: Float64Array, program: Program, share: Share, norm: NormPlan): void => {
@@ -99,11 +102,12 @@ export const countNormGradient = (to: Float64Array, program: Program, share: Sha
 };
 
 /** Words that a local step reads for each element that it writes. */
-const reads: Readonly<Record<LocalStep['op'], number>> = { relu: 1, gelu: 1, swiglu: 2, dropout: 1, rotary: 1, add: 2, reluDelta: 2, geluDelta: 2, swigluDelta: 3, loss: 2 };
+const reads: Readonly<Record<Exclude<LocalStep['op'], 'round'>, number>> = { relu: 1, gelu: 1, swiglu: 2, dropout: 1, rotary: 1, add: 2, reluDelta: 2, geluDelta: 2, swigluDelta: 3, loss: 2 };
 
 export const countLocal = (to: Float64Array, program: Program, share: Share, step: LocalStep): void => {
   const columns = columnsOf(program, step.op === 'reluDelta' || step.op === 'geluDelta' || step.op === 'swigluDelta' ? step.dst : step.x);
-  if (step.op === 'dropout' && share.evaluate) return;
+  // A value is rounded on its way into SRAM.
+  if (step.op === 'round' || (step.op === 'dropout' && share.evaluate)) return;
   const features = step.op === 'rotary' ? (step.heads + step.kvHeads) * step.headSize : (program.model.layers[step.layer]?.features ?? 0);
   const elements = features * share.tokens;
   count(to, 'elementwise', elements);

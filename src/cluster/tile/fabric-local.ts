@@ -35,6 +35,7 @@ export const fabricLocal = (fabric: Fabric): ((share: Share, step: LocalStep) =>
       case 'add':
       case 'reluDelta':
       case 'geluDelta':
+      case 'round':
         travel({ type: 'elementwise', piece, step });
         return;
       case 'swiglu':

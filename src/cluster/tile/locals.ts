@@ -4,11 +4,11 @@
  * Not here: which tokens and features (sweep.ts, fabric.ts).
  */
 import type { LocalStep } from '../../compiler/program.js';
-import type { Kernels } from '../../kernels/types.js';
+import { roundKinds, type Kernels } from '../../kernels/types.js';
 import { purposes, randomWord, streamKey } from '../../util/prng.js';
 import { slabsOfSample, type BatchShape } from '../deal.js';
 
-export type ElementwiseStep = Extract<LocalStep, { op: 'relu' | 'gelu' | 'add' | 'reluDelta' | 'geluDelta' }>;
+export type ElementwiseStep = Extract<LocalStep, { op: 'relu' | 'gelu' | 'add' | 'reluDelta' | 'geluDelta' | 'round' }>;
 
 /** Runs an elementwise step over `count` floats; `at` gives the address of a buffer's part. */
 export const elementwise = (k: Kernels, step: ElementwiseStep, at: (buffer: number) => number, count: number): void => {
@@ -28,6 +28,9 @@ export const elementwise = (k: Kernels, step: ElementwiseStep, at: (buffer: numb
     case 'geluDelta':
       k[step.approximation === 'tanh' ? 'geluDelta' : 'geluErfDelta'](at(step.dst), at(step.d), at(step.x), count);
       return;
+    case 'round':
+      k.roundTo(at(step.x), count, roundKinds[step.to]);
+      return;
     default:
       step satisfies never;
   }
@@ -45,6 +48,8 @@ export const operandsOf = (step: ElementwiseStep): { readonly reads: readonly nu
       return { reads: [step.d, step.y], writes: step.dst };
     case 'geluDelta':
       return { reads: [step.d, step.x], writes: step.dst };
+    case 'round':
+      return { reads: [step.x], writes: step.x };
   }
 };
 

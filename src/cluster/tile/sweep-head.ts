@@ -6,7 +6,7 @@
  * The logits of a block are the same bits each time, so nothing of them needs to be kept. Not here: the loss over logits that are held (sweep.ts).
  */
 import type { BlockPlan, HeadPlan } from '../../compiler/program.js';
-import { panelRowBytes, slabTokens } from '../../kernels/types.js';
+import { panelRowBytes, roundKinds, slabTokens } from '../../kernels/types.js';
 import { floats, words } from '../../tensor/shared-memory.js';
 import { assert } from '../../util/errors.js';
 import { bufferAt, panelStride, type BandContext, type Share } from './band.js';
@@ -19,7 +19,7 @@ export interface HeadWorker {
 }
 
 export const sweepHead = (context: BandContext): HeadWorker => {
-  const { program, arena, band, kernels: k, memory } = context;
+  const { program, arena, band, kernels: k, memory } = context, { activations } = program.numbers;
   const row = (number: number): number => band.rows + number * panelRowBytes;
   const logitsOf = (share: Share, head: HeadPlan, block: BlockPlan, slot: number): number => {
     const packed = arena.weightSlots[slot], y = bufferAt(band, head.y), stride = panelStride(program, head.y);
@@ -75,6 +75,7 @@ export const sweepHead = (context: BandContext): HeadWorker => {
         // Only the exponentials are wanted: their sum is known, and runs on in rows that nobody reads.
         k.softmaxExp(logits, row(1), row(2), logits, max, block.first, block.count, head.outputs);
         k.softmaxDelta(logits, logits, sum, labelsOf(p), factor, block.first, block.count, share.tokensOf[p] ?? 0);
+        if (activations !== 'float32') k.roundTo(logits, block.count * slabTokens, roundKinds[activations]);
         if (head.dx === null) return;
         const dx = bufferAt(band, head.dx) + p * panel;
         k.linear(block.first === 0 ? dx : band.partial, panel, logits, stride, turned, block.count, head.inputs, 1);

@@ -77,6 +77,7 @@ export const sweepWorker = (context: BandContext): BandWorker => {
         case 'add':
         case 'reluDelta':
         case 'geluDelta':
+        case 'round':
           elementwise(k, step, (buffer) => bufferAt(band, buffer), share.slabs * features * slabTokens);
           return;
         case 'swiglu':

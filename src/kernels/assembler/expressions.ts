@@ -96,7 +96,7 @@ export const f32x4 = {
   const: (value: number): V128 => expr('v128', simd(12), float32(value), float32(value), float32(value), float32(value)),
   splat: (a: F32): V128 => expr('v128', a.code, simd(0x13)),
   eq: lanes2(0x41), ne: lanes2(0x42), lt: lanes2(0x43), gt: lanes2(0x44), ge: lanes2(0x46),
-  abs: lanes1(0xe0), sqrt: lanes1(0xe3),
+  floor: lanes1(0x68), abs: lanes1(0xe0), sqrt: lanes1(0xe3),
   add: lanes2(0xe4), sub: lanes2(0xe5), mul: lanes2(0xe6), div: lanes2(0xe7),
   /** NaN wins, +0 is above −0. */
   max: lanes2(0xe9),

@@ -15,6 +15,7 @@ import { normTwins } from './norms.js';
 import { optimizerTwins } from './optimizers.js';
 import { adaptiveOptimizerTwins } from './optimizers-adaptive.js';
 import { rotaryTwins } from './rotary.js';
+import { roundTwins } from './round.js';
 import { sparseTwins } from './sparse.js';
 import { sparseGradientTwins } from './sparse-gradient.js';
 import { squareTwins } from './squares.js';
@@ -27,6 +28,6 @@ export const createTwin = (memory: WebAssembly.Memory, packWidth = twinPackWidth
   const view = viewOf(memory);
   return {
     packWidth, ...linearTwins(view, packWidth), ...moveTwins(view, packWidth), ...activationTwins(view), ...attentionTwins(view), ...attentionCachedTwins(view), ...normTwins(view), ...rotaryTwins(view),
-    ...dropoutTwins(view), ...initialTwins(view), ...squareTwins(view), ...sparseTwins(view, packWidth), ...sparseGradientTwins(view), ...optimizerTwins(view), ...adaptiveOptimizerTwins(view),
+    ...dropoutTwins(view), ...initialTwins(view), ...squareTwins(view), ...roundTwins(view), ...sparseTwins(view, packWidth), ...sparseGradientTwins(view), ...optimizerTwins(view), ...adaptiveOptimizerTwins(view),
   };
 };

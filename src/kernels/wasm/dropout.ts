@@ -6,7 +6,7 @@
  * A round multiplies four words to 64 bits as two pairs and parts the halves again. The keys of the ten rounds are the same for all elements.
  * Not here: the keys (util/prng.ts, streamKey), the threshold (docs/numerics.md §3).
  */
-import { f32x4, i32, i32x4, i64x2, v128 } from '../assembler/expressions.js';
+import { f32x4, i32, i32x4, i64x2, v128, type I32 } from '../assembler/expressions.js';
 import type { FunctionBuilder, Local } from '../assembler/function.js';
 import type { ModuleBuilder } from '../assembler/module.js';
 import { panelRowBytes } from '../types.js';
@@ -18,8 +18,11 @@ const multiplier = 0xd2_56_d1_93 | 0;
 const keyStep = 0x9e_37_79_b9 | 0;
 const rounds = 10;
 
+/** The keys of the rounds, from the first. */
+export const roundKeys = (f: FunctionBuilder, key0: I32): readonly Lanes[] => Array.from({ length: rounds }, (_, round) => f.v128(`key${round}`, i32x4.splat(i32.add(key0, Math.imul(keyStep, round)))));
+
 /** Rounds on several vectors of counters side by side; afterwards x0 is the word. */
-const philox = (f: FunctionBuilder, counters: readonly { readonly x0: Lanes; readonly x1: Lanes }[], keys: readonly Lanes[]): void => {
+export const philox = (f: FunctionBuilder, counters: readonly { readonly x0: Lanes; readonly x1: Lanes }[], keys: readonly Lanes[]): void => {
   const factor = f.lanesI32(multiplier);
   for (const key of keys) {
     for (const { x0, x1 } of counters) {
@@ -34,7 +37,7 @@ export const defineDropout = (m: ModuleBuilder): void => {
   m.function('dropout', {
     dst: 'i32', src: 'i32', features: 'i32', firstFeature: 'i32', firstToken: 'i32', key0: 'i32', key1: 'i32', threshold: 'i32', scale: 'f32',
   }, (f, p) => {
-    const keys = Array.from({ length: rounds }, (_, round) => f.v128(`key${round}`, i32x4.splat(i32.add(p.key0, Math.imul(keyStep, round)))));
+    const keys = roundKeys(f, p.key0);
     const threshold = f.v128('threshold lanes', i32x4.splat(p.threshold)), scale = f.v128('scale lanes', f32x4.splat(p.scale));
     const firstTokens = f.v128('firstTokens', i32x4.add(i32x4.lanes(0, 1, 2, 3), i32x4.splat(p.firstToken)));
     const counters = [0, 16].map((at) => ({ at, x0: f.v128(`x0 at ${at}`), x1: f.v128(`x1 at ${at}`) }));

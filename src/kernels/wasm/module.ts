@@ -22,6 +22,7 @@ import { defineOptimizers } from './optimizers.js';
 import { defineAdaptiveOptimizers } from './optimizers-adaptive.js';
 import { definePack } from './pack.js';
 import { defineRotary } from './rotary.js';
+import { defineRound } from './round.js';
 import { defineSoftmax } from './softmax.js';
 import { defineSparseGradient } from './sparse-gradient.js';
 import { defineSparseLinear } from './sparse-linear.js';
@@ -57,6 +58,7 @@ export const buildModule = ({ width, salt = '', names = false }: { readonly widt
   defineEmbedding(m);
   defineInitial(m);
   defineSquares(m);
+  defineRound(m);
   defineOptimizers(m);
   defineAdaptiveOptimizers(m);
   return m.bytes({ salt, names });

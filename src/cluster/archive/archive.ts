@@ -1,0 +1,86 @@
+/**
+ * The archive: writes versions of MemoryX's state to checkpoints, on a thread of its own, straight out of DRAM while the stream goes on.
+ *
+ *   begin ─▶ a parameter's weights, moments and mask, when it is told that they stand still ─▶ … ─▶ finish: complete, and the oldest beyond `keep` go
+ *
+ * Not here: what stands still when (coordinator/archiving.ts), files (formats/checkpoint/).
+ */
+import type { Behavior } from '../../actor/behavior.js';
+import { pruneCheckpoints } from '../../formats/checkpoint/folders.js';
+import { CheckpointWriter, type CheckpointTensor } from '../../formats/checkpoint/write.js';
+import type { ParameterSpec } from '../../model/graph.js';
+import { momentNames, momentSizes } from '../../model/moments.js';
+import { optimizerFor } from '../../model/optimizer.js';
+import { floats } from '../../tensor/shared-memory.js';
+import { assert } from '../../util/errors.js';
+import type { ClusterLayout } from '../layout.js';
+import { readMask, spreadValues } from '../mask-store.js';
+import { MaskTable } from '../masks.js';
+import { inDram, placeNow } from '../tiers.js';
+import type { ArchiveCommand, ArchiveReply } from './protocol.js';
+
+export interface ArchiveProps {
+  readonly layout: ClusterLayout;
+  /** Where checkpoints go. */
+  readonly dir: string;
+  /** How many are kept; null: all. */
+  readonly keep: number | null;
+  /** A state's text, in UTF-8, for the checkpoint being finished. */
+  readonly text: SharedArrayBuffer;
+}
+
+/** Moments of a parameter as a checkpoint names them; those of rows and columns have one dimension. */
+export const momentTensors = (optimizer: ClusterLayout['optimizer'], spec: ParameterSpec): CheckpointTensor[] => {
+  const own = optimizerFor(optimizer, spec), sizes = momentSizes(own, spec);
+  return momentNames(own, spec).map((name, i) => ({ file: 'optimizer', name: `${spec.name}.${name}`, shape: sizes[i] === spec.size ? spec.shape : [sizes[i] as number] }));
+};
+
+export const archive = ({ layout, dir, keep, text }: ArchiveProps): Behavior<ArchiveCommand, ArchiveReply> => {
+  const { parameters } = layout.program.model, masks = new MaskTable(layout.masks);
+  const tensors = parameters.flatMap((spec): CheckpointTensor[] => [
+    { file: 'model', name: spec.name, shape: spec.shape }, ...momentTensors(layout.optimizer, spec),
+    ...(layout.memoryX.parameters[spec.index]?.sparse === null ? [] : [{ file: 'masks', name: spec.name, shape: spec.shape } as const]),
+  ]);
+  let writer: CheckpointWriter | null = null, step = -1;
+  const writing = (version: number): CheckpointWriter => {
+    assert(writer !== null && step === version, `the checkpoint of step ${version} was begun`);
+    return writer;
+  };
+  const write = (version: number, parameter: number): number => {
+    const to = writing(version), spec = parameters[parameter], place = placeNow(layout, parameter), memory = layout.memoryXMemories[place.memory];
+    assert(spec !== undefined && memory !== undefined, `parameter ${parameter} is in the model`);
+    const { sparse } = place, parity = version % 2 === 0 ? 0 : 1, moments = momentTensors(layout.optimizer, spec), sizes = momentSizes(optimizerFor(layout.optimizer, spec), spec);
+    if (sparse === null) {
+      return to.write('model', spec.name, floats(memory, inDram(place.weights[parity]), spec.size)) +
+        place.moments.reduce((sum, address, i) => sum + to.write('optimizer', moments[i]?.name ?? '', floats(memory, inDram(address), sizes[i] ?? 0)), 0);
+    }
+    const mask = masks.at(sparse, version);
+    return to.write('model', spec.name, spreadValues(memory, mask, mask.place.weights[parity], spec.size)) + to.write('masks', spec.name, readMask(memory, mask, spec.size)) +
+      mask.place.moments.reduce((sum, address, i) => sum + to.write('optimizer', moments[i]?.name ?? '', spreadValues(memory, mask, address, spec.size)), 0);
+  };
+  return (ctx) => ({
+    receive(message) {
+      let bytes = 0;
+      switch (message.type) {
+        case 'archive.begin':
+          if (message.again === 1 && writer !== null && step === message.version) break;
+          writer?.abandon();
+          writer = new CheckpointWriter(dir, message.version, tensors, { again: message.again === 1 });
+          step = message.version;
+          break;
+        case 'archive.write':
+          bytes = write(message.version, message.parameter);
+          break;
+        case 'archive.finish':
+          writing(message.version).finish(JSON.parse(new TextDecoder().decode(new Uint8Array(text, 0, message.textBytes).slice())));
+          writer = null;
+          if (keep !== null) pruneCheckpoints(dir, keep);
+          break;
+        default:
+          message satisfies never;
+      }
+      ctx.reply({ type: 'archive.done', bytes });
+    },
+    close: () => writer?.abandon(),
+  });
+};
