@@ -10,6 +10,7 @@ import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { after, mock, test } from 'node:test';
 import { adamW, Cluster, CorruptFile, DoesNotFit, mlp, StorageFailed, type ClusterOptions, type Model, type RunResult, type TrainOptions } from '../../src/index.js';
+import { Ledger } from '../../src/cluster/coordinator/ports.js';
 import type { OpenFile } from '../../src/storage/file-system.js';
 import { layoutOf } from '../../src/storage/layout.js';
 import { realFileSystem } from '../../src/storage/real-file-system.js';
@@ -161,6 +162,24 @@ test('a byte that was changed on the disk is found by whoever goes on, in place 
     writeFileSync(path, bytes);
   }
   same(await trainOnce({ flashDir, dramBytes: least, shards: 2 }, { resume: flashDir }));
+});
+
+test('a slow disk shows in no bit: answers come hundreds of turns of the event loop late', async () => {
+  const flashDir = freshFolder('slow'), { ask } = Ledger.prototype;
+  for (const [commits, others] of [[300, 0], [0, 60], [300, 60]] as const) {
+    rmSync(flashDir, { recursive: true, force: true });
+    const slow = mock.method(Ledger.prototype, 'ask', async function (this: Ledger, ...call: Parameters<typeof ask>) {
+      const answer = await ask.apply(this, call), { type } = call[1] as { readonly type: string };
+      for (let turn = type === 'flash.commit' ? commits : type.startsWith('flash.') ? others : 0; turn > 0; turn--) await new Promise((resolve) => setImmediate(resolve));
+      return answer;
+    });
+    try {
+      same(await trainOnce({ flashDir, dramBytes: least, shards: 2 }));
+      assert.ok(slow.mock.callCount() > 20);
+    } finally {
+      slow.mock.restore();
+    }
+  }
 });
 
 /** A small disk of its own; null where the host does not let us mount. */
