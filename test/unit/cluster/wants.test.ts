@@ -45,7 +45,7 @@ const watch = async (run: () => Promise<unknown>): Promise<{ readonly begun: Seg
 };
 
 /** What must hold of any step's list. */
-const checkOrder = (events: readonly TierEvent[], { tiers, memoryX }: Tiered, clips: boolean): void => {
+const checkOrder = (events: readonly TierEvent[], { tiers, memoryX }: Tiered, waits: boolean): void => {
   const at = new Map(events.map(({ key }, i) => [key, i]));
   assert.equal(at.size, events.length, 'no part is planned twice');
   for (const [i, { kind, wants, groups, fresh, step }] of events.entries()) {
@@ -68,8 +68,8 @@ const checkOrder = (events: readonly TierEvent[], { tiers, memoryX }: Tiered, cl
       const [group] = groups as [number], before = events.flatMap((other, j) => (other.step === step && (other.kind === 'collect' || other.kind === 'scatter') && other.groups.includes(group) ? [j] : []));
       assert.ok(before.length > 0 && before.every((j) => j < i), 'an update is behind all that is collected for it');
       const verdicts = events.flatMap((other, j) => (other.kind === 'verdict' && other.step === step ? [j] : []));
-      assert.equal(verdicts.length, clips ? tiers.groups.length : 0);
-      assert.ok(verdicts.every((j) => j < i), 'where the gradient is clipped, behind all verdicts');
+      assert.equal(verdicts.length, waits ? tiers.groups.length : 0);
+      assert.ok(verdicts.every((j) => j < i), 'where the whole step has a verdict, behind all parts of it');
     }
     if (kind === 'mask') assert.ok((at.get(`u/${step}/${groups[0] as number}`) ?? Infinity) < i && memoryX.parameters.some(({ sparse }) => sparse !== null));
   }
@@ -77,8 +77,8 @@ const checkOrder = (events: readonly TierEvent[], { tiers, memoryX }: Tiered, cl
 
 const plainly = async (training: Training, shape: ClusterShape): Promise<{ readonly changed: boolean; readonly microBatches: number; readonly events: readonly TierEvent[]; readonly layout: Tiered }> => {
   rmSync(flashDir, { recursive: true, force: true });
-  const { least } = budgetOf(training, shape), { layout } = planTiered(training, shape, least), clips = training.options.clipNorm !== undefined;
-  const eventsOf = wantsOf({ layout, microBatches: dealBatch(layout.batch).length, verdict: clips });
+  const { least } = budgetOf(training, shape), { layout } = planTiered(training, shape, least), waits = training.options.clipNorm !== undefined || layout.precision.lossScale.kind !== 'none';
+  const eventsOf = wantsOf({ layout, microBatches: dealBatch(layout.batch).length, verdict: waits });
   let changes = 0;
   const { begun, entered, left } = await watch(async () => {
     changes = maskChanges(training, await trainOn({ ...shape, memoryX: { flashDir, dramBytes: least } }, training.model, training.options));
@@ -86,7 +86,7 @@ const plainly = async (training: Training, shape: ClusterShape): Promise<{ reado
   assert.deepEqual(begun.map((segments) => segments.map(({ kind, step }) => `${kind} ${step}`)), [['fill 0'], Array.from({ length: training.options.steps }, (_, i) => `train ${i}`)]);
   begun.forEach((segments, b) => {
     const planned = segments.flatMap(eventsOf);
-    checkOrder(planned, layout, clips);
+    checkOrder(planned, layout, waits);
     assert.deepEqual(entered[b]?.toSorted(), planned.map(({ key }) => key).toSorted(), 'what is entered is what is planned');
     assert.deepEqual(left[b]?.toSorted(), entered[b]?.toSorted());
   });
