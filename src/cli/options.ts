@@ -42,6 +42,9 @@ const pattern = v.pipe(
   }),
 );
 const bytesOrPath = v.pipe(v.string(), v.minLength(1, 'bytes, or the path of a tokenizer.json or of its folder'));
+const numberTypeNames = ['float32', 'bfloat16', 'float16', 'cbfloat16'] as const;
+const scaleLimit = 'dynamic, none, or a power of two from 2^-40 to 2^40, such as 32768';
+const lossScale = v.union([v.picklist(['dynamic', 'none']), number((value) => Number.isInteger(Math.log2(value)) && Math.abs(Math.log2(value)) <= 40, scaleLimit)], scaleLimit);
 const dropoutLimit = 'off, or a number from 0 to below 1';
 
 /** Published shapes, which each name one model; their small ones for tests have a name in both families. */
@@ -91,6 +94,10 @@ const table = {
   evaluateEvery: { flag: '--evaluate-every <n>', help: 'steps between evaluations; a tenth of the steps unless given', schema: count },
   evaluationBatches: { flag: '--evaluation-batches <n>', help: 'batches of an evaluation; all that there are unless given', schema: whole(1, 2 ** 26) },
   patience: { flag: '--patience <n>', help: 'evaluations without a new lowest loss after which training ends', schema: count },
+  precision: { flag: '--precision <name>', help: 'numbers in which weights travel: float32, bfloat16, float16 or cbfloat16; master weights and sums stay float32', schema: oneOf(numberTypeNames) },
+  activations: { flag: '--activations <name>', help: 'numbers of activations and deltas between layers: float32 (unless given), or those of --precision', schema: oneOf(numberTypeNames) },
+  lossScale: { flag: '--loss-scale <x>', help: 'dynamic (float16 and cbfloat16 unless given), none, or a fixed power of two', schema: lossScale },
+  stochasticRounding: { flag: '--stochastic-rounding', help: 'weights are rounded up or down by chance, keyed by the seed', schema: v.literal(true) },
   save: { flag: '--save <path>', help: 'where the weights go: a folder (with config.json and tokenizer), or one .safetensors file', schema: path },
   dtype: { flag: '--dtype <name>', help: 'numbers of the saved weights: float32, float16 or bfloat16', schema: oneOf(['float32', 'float16', 'bfloat16']) },
   sparseLayout: { flag: '--sparse-layout <name>', help: 'sparse weights as saved: dense (zeros, masks beside them) or compact (stored values alone)', schema: oneOf(['dense', 'compact']) },

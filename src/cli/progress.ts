@@ -31,6 +31,9 @@ export const showRate = (unit: Unit, count: number, seconds: number): string => 
 /** ` · 90.0 % sparse` behind a step that says so. */
 const showSparse = (sparsity: number | null, before: string): string => (sparsity === null ? '' : `${before}${(100 * sparsity).toFixed(1)} % sparse`);
 
+/** ` · 3 steps skipped, loss scale 4096` once a gradient has overflowed. */
+export const showSkipped = (skipped: number, scale: number | null | undefined, before: string): string => (skipped === 0 ? '' : `${before}${skipped} step${skipped === 1 ? '' : 's'} skipped, loss scale ${scale}`);
+
 export interface Progress {
   step(report: StepReport): void;
   evaluation(report: EvaluationReport): void;
@@ -56,11 +59,11 @@ const bar = (options: ProgressOptions): Progress => {
   const { steps, lossOf, unit } = options;
   // It must not take Ctrl-C for itself: the command closes the cluster first.
   const bars = new MultiBar(
-    { format: '[{bar}] {value}/{total} steps · loss {loss} · {rate}{sparse} · {eta_formatted} left', gracefulExit: false, barsize: 24, hideCursor: false, etaBuffer: 50 },
+    { format: '[{bar}] {value}/{total} steps · loss {loss} · {rate}{sparse}{skipped} · {eta_formatted} left', gracefulExit: false, barsize: 24, hideCursor: false, etaBuffer: 50 },
     Presets.legacy,
   );
-  const shown = bars.create(steps, 0, { loss: '…', rate: '…', sparse: '' });
-  let done = 0, seconds = 0, sparse = '';
+  const shown = bars.create(steps, 0, { loss: '…', rate: '…', sparse: '', skipped: '' });
+  let done = 0, seconds = 0, sparse = '', skipped = 0;
   return {
     step: (report) => {
       const fade = Math.max(0, 1 - report.seconds / recentSeconds);
@@ -68,7 +71,8 @@ const bar = (options: ProgressOptions): Progress => {
       seconds = seconds * fade + report.seconds;
       // From the first change of a mask on.
       if (sparse !== '' || (report.masksUpdated ?? 0) > 0) sparse = showSparse(report.sparsity ?? null, ' · ');
-      shown.update(report.step + 1, { loss: showLoss(report.loss, lossOf), rate: showRate(unit, done, seconds), sparse });
+      if (report.skipped === true) skipped++;
+      shown.update(report.step + 1, { loss: showLoss(report.loss, lossOf), rate: showRate(unit, done, seconds), sparse, skipped: showSkipped(skipped, report.lossScale, ' · ') });
     },
     evaluation: (report) => bars.log(`${showEvaluation(options, report)}\n`),
     end: () => {
@@ -80,15 +84,16 @@ const bar = (options: ProgressOptions): Progress => {
 
 const lines = (options: ProgressOptions): Progress => {
   const { steps, lossOf, unit } = options;
-  let shownStep = -Infinity, shownMs = nowMs(), done = 0, seconds = 0, changed = 0;
+  let shownStep = -Infinity, shownMs = nowMs(), done = 0, seconds = 0, changed = 0, skipped = 0;
   return {
     step: (report) => {
       done += report[unit];
       seconds += report.seconds;
       changed += report.masksUpdated ?? 0;
+      if (report.skipped === true) skipped++;
       const isEdge = report.step === 0 || report.step === steps - 1;
       if (!isEdge && report.step - shownStep < steps / 20 && nowMs() - shownMs < linesMs) return;
-      print(`step ${String(report.step + 1).padStart(String(steps).length)}/${steps}  loss ${showLoss(report.loss, lossOf)}  ${showRate(unit, done, seconds)}${changed === 0 ? '' : `${showSparse(report.sparsity ?? null, '  ')}, masks changed`}`);
+      print(`step ${String(report.step + 1).padStart(String(steps).length)}/${steps}  loss ${showLoss(report.loss, lossOf)}  ${showRate(unit, done, seconds)}${changed === 0 ? '' : `${showSparse(report.sparsity ?? null, '  ')}, masks changed`}${showSkipped(skipped, report.lossScale, '  ')}`);
       shownStep = report.step;
       shownMs = nowMs();
       done = 0;

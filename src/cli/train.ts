@@ -1,6 +1,6 @@
 /** `waferstream train`: one run from options to a summary and, if wanted, saved weights. Not here: verification (verify.ts). */
 import type { Options } from './options.js';
-import { print, printJson, showLoss, showRate } from './progress.js';
+import { print, printJson, showLoss, showRate, showSkipped } from './progress.js';
 import { lossOf, runJob, unitOf } from './run.js';
 import { clusterShape } from './setup/cluster.js';
 import { setUp, type Defaults } from './setup/job.js';
@@ -27,13 +27,14 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
       type: 'summary', steps: record.steps, parameters: job.model.parameterCount, numCsx: shape.numCsx, ...plan, threads, kernels,
       entropy: job.entropy, lossFirst, lossLast, evaluation: evaluations.at(-1) ?? null, samples, tokens, seconds, samplesPerSecond: samples / seconds, tokensPerSecond: tokens / seconds,
       sparse: sparsity.map((line) => ({ ...line, sparsity: sparsityShare(line) })), sparsity: sparsityShare(inAll(sparsity)), ...flopsOf(total),
-      saved: options.save ?? null, weightsDigest: record.weightsDigest,
+      precision: record.precision, skippedSteps: record.skippedSteps, lossScale: record.lossScale, saved: options.save ?? null, weightsDigest: record.weightsDigest,
     });
     return 0;
   }
   const of = lossOf(job), unit = unitOf(job);
   if (record.steps < job.train.steps) print(`stopped after ${record.steps} of ${job.train.steps} steps: no new lowest loss in ${options.patience} evaluations`);
   print(`loss ${showLoss(lossFirst, of)} → ${showLoss(lossLast, of)}${job.entropy === null ? '' : `; entropy of single bytes ${showLoss(job.entropy.nats, 'byte')}`}`);
+  if (record.skippedSteps > 0) print(showSkipped(record.skippedSteps, record.lossScale, ''));
   if (sparsity.length > 0) {
     print(sparsityTable(sparsity));
     print(flopsLine(total));

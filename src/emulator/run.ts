@@ -22,7 +22,7 @@ export interface RunResult {
   readonly inspection?: Inspection;
 }
 
-/** What stands in the machine after the last step. */
+/** What stands in the machine after the last step; gradients and deltas with the step's loss scale. */
 export interface Inspection {
   /** The gradient of every parameter over the last global batch, in graph order; 0 where a mask stores nothing. */
   readonly gradients: readonly NamedTensor[];

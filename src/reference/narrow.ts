@@ -45,8 +45,7 @@ export const rounded = (x: number, type: NumberType): number => (type === 'float
 export const narrowWeights = (model: Model, masters: readonly Values[], { weights: type, stochasticRounding }: Precision, seed: number, step: number): readonly Values[] => {
   if (type === 'float32') return masters;
   return model.parameters.map(({ index }) => {
-    const master = masters[index] ?? new Float64Array(0);
-    return Float64Array.from(master, (x, i) => (stochasticRounding ? roundWith(x, type, (_, rest) => randomUnit(seed, purposes.rounding, i, step, index) < rest) : rounded(x, type)));
+    return Float64Array.from(masters[index] ?? [], (x, i) => (stochasticRounding ? roundWith(x, type, (_, rest) => randomUnit(seed, purposes.rounding, i, step, index) < rest) : rounded(x, type)));
   });
 };
 

@@ -15,6 +15,7 @@ import { cutBands } from '../../src/cluster/wafer/arena.js';
 import { compile } from '../../src/compiler/compile.js';
 import { mlp, type Model } from '../../src/index.js';
 import { resolveSparsity } from '../../src/sparsity/plan.js';
+import { numberFormats } from '../../src/model/precision.js';
 import { aClusterShape, aTraining, roomyWafer, trainOn } from '../../src/testing/index.js';
 import { place } from '../support/placed.js';
 
@@ -83,7 +84,7 @@ test('each weight is sent to each wafer exactly once a pass, and every wafer wit
       const streamed = streamedOf(model, program.recompute === 'block');
       const passes = options.steps * ran.microBatches;
       const gradientBytes = 4 * sum(streamed.map((layer) => layer.gradient));
-      const bytes = passes * 4 * sum(streamed.map((layer) => layer.times * layer.forward + layer.delta));
+      const bytes = passes * numberFormats[program.numbers.weights].bytes * sum(streamed.map((layer) => layer.times * layer.forward + layer.delta));
       const fanIn = shape.fanIn ?? 4;
       for (let node = 0; node * fanIn < ran.numCsx; node++) {
         const wafers = Math.min(fanIn, ran.numCsx - node * fanIn);

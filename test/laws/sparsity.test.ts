@@ -38,7 +38,7 @@ const reported = async (shape: ClusterShape, { model: net, options }: Training):
 };
 
 const aSparseTraining = (): fc.Arbitrary<Training> =>
-  fc.oneof({ weight: 3, arbitrary: aModel() }, { weight: 1, arbitrary: aTransformer({ dropout: false, contextMax: 40, depthMax: 2 }) }).filter(mayBeSparse).chain((net) => aTraining({ model: net, sparsity: 'only', stepsMax: 3, batchMax: 80, samplesMax: 100 }));
+  fc.oneof({ weight: 3, arbitrary: aModel() }, { weight: 1, arbitrary: aTransformer({ dropout: false, contextMax: 40, depthMax: 2 }) }).filter(mayBeSparse).chain((net) => aTraining({ model: net, sparsity: 'only', precision: false, stepsMax: 3, batchMax: 80, samplesMax: 100 }));
 
 /** Holds a sparse run against the masked dense one, after every step; gives what the dense one went through. */
 const sameAsMasked = async ({ model: net, options }: Training, shape: ClusterShape, dense: ClusterShape): Promise<MaskedStep[]> => {

@@ -1,7 +1,7 @@
 /**
  * Setup: from options to a job, which is everything that decides about the weights.
  *
- *   options ─▶ model.ts (transformers) ─▶ data.ts, tokenizer.ts ─▶ optimizer.ts, batch.ts, sparsity.ts ─▶ Job
+ *   options ─▶ model.ts (transformers) ─▶ data.ts, tokenizer.ts ─▶ optimizer.ts, batch.ts, sparsity.ts, precision.ts ─▶ Job
  *
  * An option that would have no effect is refused, never ignored. Not here: how a single value is parsed (../options.ts), the cluster (cluster.ts).
  */
@@ -12,6 +12,7 @@ import { evaluationOf, readSimpleData, readTokenData, type Data } from './data.j
 import { makeTransformer, sourceOf, type Source, type TransformerSizes } from './model.js';
 import { makeOptimizer } from './optimizer.js';
 import { outside, refuse } from './rules.js';
+import { precisionOf } from './precision.js';
 import { checkSparsityOptions, sparsityOf } from './sparsity.js';
 import { chooseTokenizer, type TokenizerChoice } from './tokenizer.js';
 
@@ -76,6 +77,7 @@ export const setUp = async (options: Options, defaults: Defaults): Promise<Job> 
   const { steps = defaults.steps, seed = 0, clipNorm, recompute, weights } = options;
   const source = await sourceOf(options);
   checkSparsityOptions(options);
+  const numbers = precisionOf(options);
   const optimizer = makeOptimizer(options, steps, source !== null);
   const batch = batchOf(options, (source === null ? defaults.small : defaults.transformer).batchSize, source !== null);
   if (options.evaluateEvery !== undefined && options.evaluateEvery > steps) throw outside('evaluateEvery', options.evaluateEvery, `the ${steps} steps of the run`);
@@ -93,6 +95,7 @@ export const setUp = async (options: Options, defaults: Defaults): Promise<Job> 
       ...(evaluation === null ? {} : { evaluation }),
       ...(checkpoint === null ? {} : { weights: checkpoint.weights }),
       ...sparse,
+      ...numbers,
     },
     data: data.about,
     entropy: data.entropy,

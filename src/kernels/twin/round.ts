@@ -25,7 +25,7 @@ const exponentOf = (size: number): number => {
 /** `isUp`: whether the larger neighbour is taken, given the lower one in units and what is left of one. */
 const rounded = (x: number, kind: number, isUp: (whole: number, rest: number) => boolean): number => {
   const { mantissa, least, most } = types.get(kind)!, size = Math.abs(x);
-  if (!(size < 2 ** (most + 1))) return Number.isNaN(x) ? x : Math.sign(x) * Infinity;
+  if (!(size < 2 ** (most + 1))) return Number.isNaN(x) ? x : x < 0 ? -Infinity : Infinity;
   const unit = 2 ** (Math.max(least, exponentOf(size)) - mantissa), whole = Math.floor(size / unit);
   const near = (whole + (isUp(whole, size / unit - whole) ? 1 : 0)) * unit;
   const sign = x < 0 || Object.is(x, -0) ? -1 : 1;

@@ -44,6 +44,17 @@ describe('waferstream train', () => {
     assert.notEqual(jsonLines(otherSeed).at(-1)?.['weightsDigest'], lines.at(-1)?.['weightsDigest']);
   });
 
+  test('narrow types and a loss scale show in steps and summary; steps that overflow are told', async () => {
+    const of = (...more: string[]) => runJson('--precision', 'float16', '--activations', 'float16', '--seed', '7', ...more);
+    const [usual, byChance, high] = await Promise.all([of(), of('--stochastic-rounding', '--loss-scale', 'none'), waferstream(['train', '--data', 'text.txt', ...small, '--steps', '3', '--precision', 'float16', '--activations', 'float16', '--loss-scale', String(2 ** 40)], { cwd: root })]);
+    const lines = jsonLines(usual), summary = lines.at(-1) ?? {};
+    assert.deepEqual([lines[0]?.['lossScale'], lines[0]?.['skipped'], summary['skippedSteps'], summary['lossScale']], [2 ** 15, false, 0, 2 ** 15]);
+    assert.notEqual(jsonLines(byChance).at(-1)?.['weightsDigest'], summary['weightsDigest']);
+    assert.equal('lossScale' in (jsonLines(byChance)[0] ?? {}), false);
+    assert.match(high.stdout, /step 2\/3 .*2 steps skipped, loss scale 1099511627776/);
+    assert.match(high.stdout, /^3 steps skipped, loss scale 1099511627776$/m);
+  });
+
   test('trains a classifier on a folder of IDX files, with momentum and a falling rate', async () => {
     const ended = await waferstream(['train', '--data', '.', '--hidden', '16', '--layers', '1', '--batch-size', '96', '--steps', '30', '--optimizer', 'sgd', '--momentum', '0.9', '--nesterov', '--schedule', 'cosine', '--warmup-steps', '3', '--json'], { cwd: root });
     assert.equal(ended.stderr, '');

@@ -100,7 +100,8 @@ for (const name of names) {
         const low = placeOf(numbers, Math.abs(x)), isTop = low === numbers.length - 1;
         const [from = 0, to = 0] = isTop ? [0, 1] : numbers.subarray(low, low + 2), rest = isTop ? 0 : (Math.abs(x) - from) / (to - from);
         const isUp = randomUnit(seed, purposes.rounding, i, step, parameter) < rest;
-        if (rest > 0) isUp ? ups++ : downs++;
+        if (rest > 0 && isUp) ups++;
+        else if (rest > 0) downs++;
         assert.ok(Object.is(made[i], signed(x, numbers, isUp ? low + 1 : low)), `${x} became ${made[i]}`);
       });
       assert.ok(ups > 5000 && downs > 5000, `${ups} up, ${downs} down`);
@@ -112,7 +113,7 @@ test('the mean of many roundings by chance is the value', () => {
   for (const name of names) {
     for (const x of [1.0013, -3.3e-5, 1e-7]) {
       const count = 4096, made = through(Float32Array.from({ length: count }, () => x), (both, at, from, all) => both.both((k) => k.roundByChance(at, 0, at, 0, 1, all, from, 0, 17, 23, roundKinds[name]), name));
-      const unique = [...new Set(made)].sort((a, b) => a - b), mean = made.reduce((sum, value) => sum + value, 0) / count;
+      const unique = [...new Set(made)].toSorted((a, b) => a - b), mean = made.reduce((sum, value) => sum + value, 0) / count;
       assert.equal(unique.length, 2);
       const [low = 0, high = 0] = unique;
       // Within five deviations of a mean of so many draws.
