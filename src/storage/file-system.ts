@@ -54,10 +54,12 @@ export interface FileSystem {
   makeFolder(path: string): void;
   /** Names in a folder, in order. */
   list(folder: string): readonly string[];
-  /** Atomic; what stands at `to` is replaced. */
+  /** Atomic, for a file or a folder; a file that stands at `to` is replaced. */
   rename(from: string, to: string): void;
   /** A file. */
   remove(path: string): void;
+  /** A folder with nothing in it. */
+  removeFolder(path: string): void;
   /** Returns when the folder's names have survived a loss of power. */
   syncFolder(path: string): void;
   space(folder: string): DiskSpace;

@@ -5,8 +5,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import {
-  closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmSync, statSync, statfsSync,
-  writeSync,
+  closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, readdirSync, renameSync, rmSync, rmdirSync, statSync,
+  statfsSync, writeSync,
 } from 'node:fs';
 import { CorruptFile, EmulatorBug, InvalidConfig, StorageFailed } from '../util/errors.js';
 import { GiB } from '../util/units.js';
@@ -127,6 +127,9 @@ export const realFileSystem: FileSystem = {
   },
   remove(path) {
     attempt('removing', path, () => rmSync(path));
+  },
+  removeFolder(path) {
+    attempt('removing the folder', path, () => rmdirSync(path));
   },
   syncFolder(path) {
     const descriptor = attempt('opening', path, () => openSync(path, constants.O_RDONLY));
