@@ -7,11 +7,13 @@
  */
 import { createHash } from 'node:crypto';
 import { numericsVersion } from '../compiler/program.js';
+import type { CheckpointState } from '../formats/checkpoint/state.js';
 import { samplesOf } from '../model/data.js';
 import type { Model } from '../model/graph.js';
 import { fullPrecision, type Precision } from '../model/precision.js';
 import { InvalidConfig } from '../util/errors.js';
 import type { TrainOptions } from './options.js';
+import type { VersionState } from './stored-state.js';
 
 export interface Contract {
   readonly numericsVersion: number;
@@ -76,3 +78,11 @@ export const checkContract = (saved: unknown, now: Contract, where: string): voi
   if (found === null) return;
   throw new InvalidConfig({ what: `${found.path} of this run is not that of the saved one`, where, value: shown(found.now), limit: shown(found.saved), hint: 'resume with the same model, data, optimizer, batch size and seed' });
 };
+
+/** What a checkpoint says beside its tensors. */
+export const checkpointState = ({ numericsVersion: numerics, samples: _, ...contract }: Contract, { step, evaluations, scaling }: Pick<VersionState, 'step' | 'evaluations' | 'scaling'>): CheckpointState =>
+  ({ ...contract, numericsVersion: numerics, step, samplesSeen: step * contract.batchSize, lossScaling: scaling, evaluations, losses: null });
+
+/** The contract that a checkpoint was written under; how many samples the data have is not in it. */
+export const contractOfCheckpoint = ({ numericsVersion: numerics, model, optimizer, clipNorm, batchSize, seed, sparsity, precision }: CheckpointState, samples: number): unknown =>
+  ({ numericsVersion: numerics, model, optimizer, clipNorm, batchSize, seed, samples, sparsity, precision });

@@ -8,14 +8,15 @@
 import { resolve } from 'node:path';
 import type { FirstState } from '../cluster/store.js';
 import type { EvaluationReport } from '../cluster/coordinator/training.js';
-import { findCheckpoint, openCheckpoint } from '../formats/checkpoint/read.js';
+import { openCheckpoint } from '../formats/checkpoint/read.js';
+import { samplesOf } from '../model/data.js';
 import type { Model } from '../model/graph.js';
 import { momentNames } from '../model/moments.js';
 import { optimizerFor, type Optimizer } from '../model/optimizer.js';
 import type { ScalingState } from '../model/precision.js';
 import type { NamedMask } from '../model/sparsity.js';
 import { InvalidConfig } from '../util/errors.js';
-import { checkContract, contractOf } from './contract.js';
+import { checkContract, contractOf, contractOfCheckpoint } from './contract.js';
 import { foldersOf } from './flash.js';
 import type { ClusterOptions, TrainOptions } from './options.js';
 import { isStore, openStored, type VersionState } from './stored-state.js';
@@ -41,26 +42,25 @@ export interface Resumed {
   close(): void;
 }
 
-const openSaved = (path: string, model: Model, optimizer: Optimizer): SavedState & { readonly state: VersionState } => {
+const openSaved = (path: string, model: Model, optimizer: Optimizer, samples: number): SavedState & { readonly state: VersionState } => {
   if (isStore(path)) {
     const stored = openStored(path);
     return { ...stored, contract: stored.about.contract };
   }
-  const folder = findCheckpoint(path);
-  if (folder === null) throw new InvalidConfig({ what: 'nothing to resume from', where: 'resume', value: path, hint: 'give a checkpoint, a folder of checkpoints, or the folder of a flash store' });
-  const open = openCheckpoint(folder), { contract, ...state } = open.state as VersionState & { readonly contract: unknown };
+  const open = openCheckpoint(path), { state } = open;
   const momentOf = (name: string, number: number): string => {
     const spec = model.parameters.find((parameter) => parameter.name === name);
     return `${name}.${spec === undefined ? number : momentNames(optimizerFor(optimizer, spec), spec)[number]}`;
   };
   return {
-    contract, step: open.step, state,
-    weights: (name, into) => open.read('model', name, into),
-    moment: (name, number, into) => open.read('optimizer', momentOf(name, number), into),
+    contract: contractOfCheckpoint(state, samples), step: state.step,
+    state: { step: state.step, evaluations: state.evaluations, scaling: state.lossScaling as ScalingState | null, masks: [] },
+    weights: (name, into) => open.readTensor('model', name, 0, into),
+    moment: (name, number, into) => open.readTensor('optimizer', momentOf(name, number), 0, into),
     mask(name) {
-      if (!open.has('masks', name)) return null;
+      if (!open.tensors.some((tensor) => tensor.file === 'masks' && tensor.name === name)) return null;
       const mask = new Uint8Array(model.parameters.find((parameter) => parameter.name === name)?.size ?? 0);
-      open.read('masks', name, mask);
+      open.readTensor('masks', name, 0, mask);
       return mask;
     },
     close: () => open.close(),
@@ -70,7 +70,7 @@ const openSaved = (path: string, model: Model, optimizer: Optimizer): SavedState
 /** @throws InvalidConfig where there is nothing, or another contract; CorruptFile for what is damaged */
 export const openResumed = (path: string, model: Model, o: TrainOptions, cluster: ClusterOptions): Resumed => {
   if (o.weights !== undefined || (o.masks?.length ?? 0) > 0) throw new InvalidConfig({ what: 'weights or masks beside resume', where: 'resume', hint: 'leave them out: a resumed run has its own' });
-  const saved = openSaved(path, model, o.optimizer);
+  const saved = openSaved(path, model, o.optimizer, samplesOf(model, o.data));
   try {
     checkContract(saved.contract, contractOf(model, o), path);
     if (saved.step > o.steps) throw new InvalidConfig({ what: 'steps', value: o.steps, limit: `at least the ${saved.step} that are done`, hint: 'steps count from the beginning of the run' });

@@ -5,6 +5,7 @@
  *
  * Not here: the plan (plan.ts), the steps (cluster/coordinator/), who may run when (cluster.ts).
  */
+import { serialize } from 'node:v8';
 import type { ActorSystem } from '../actor/system.js';
 import { archiveOrder, Archiving } from '../cluster/coordinator/archiving.js';
 import { closeTiers, fillTiers, startTiers, type Tiers } from '../cluster/coordinator/tiered.js';
@@ -17,13 +18,14 @@ import { planTree } from '../cluster/swarmx/tree.js';
 import { gradientSlots, weightSlots } from '../cluster/wafer/arena.js';
 import { collectCounts, flashThreads, wire } from '../cluster/wiring.js';
 import { numericsVersion } from '../compiler/program.js';
+import { checkCheckpointState } from '../formats/checkpoint/state.js';
 import type { KernelPlan } from '../kernels/load.js';
 import { samplesOf } from '../model/data.js';
 import type { Model, ParameterSpec } from '../model/graph.js';
 import { learningRateOf } from '../model/optimizer.js';
 import { digest } from '../tensor/named.js';
 import { MiB } from '../util/units.js';
-import { contractOf, type Contract } from './contract.js';
+import { checkpointState, contractOf, type Contract } from './contract.js';
 import { openFlash, type OpenFlash } from './flash.js';
 import { inspect } from './inspect.js';
 import type { ClusterOptions, TrainOptions } from './options.js';
@@ -54,6 +56,7 @@ export const prepareTraining = (model: Model, options: TrainOptions, cluster: Cl
     const first = resumed === null ? firstState(model, options.weights, planned.sparsity.firstMask) : resumed.first(planned.sparsity.firstMask);
     const contract = contractOf(model, options), tiered = tieredOf(layout);
     beginJournal(layout, first.version);
+    if (options.checkpoint !== undefined) checkCheckpointState(checkpointState(contract, { step: first.version, evaluations: [], scaling: null }));
     if (resumed?.inPlace !== null && resumed !== null) resumed.close();
     const flash = tiered === null ? null : openFlash(tiered, cluster.memoryX ?? {}, contract, resumed?.inPlace !== null && resumed !== null);
     if (tiered === null) {
@@ -136,7 +139,7 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
   }
   const result = await train({
     layout, tree: planTree(layout.batch.numCsx, fanIn), ports, weightSlots, gradientSlots, first: first.version, steps: options.steps, tiers, signal, onStep: listeners.onStep,
-    archive: archivingOf(job, system), evaluations: resumed?.evaluations ?? [], onVersion: (version, said, scaling) => versions.note(version, said, scaling), stateOf: (version) => JSON.stringify({ contract: prepared.contract, ...versions.stateOf(version) }),
+    archive: archivingOf(job, system), evaluations: resumed?.evaluations ?? [], onVersion: (version, said, scaling) => versions.note(version, said, scaling), stateOf: (version) => serialize(checkpointState(prepared.contract, versions.stateOf(version))),
     factor: lossFactor(model, data, options.batchSize, seed),
     evaluation: judged === undefined || evaluation === null ? null : {
       every: judged.every, batches: judged.batches ?? Math.max(1, Math.floor(samplesOf(model, evaluation) / options.batchSize)), patience: judged.patience ?? null,

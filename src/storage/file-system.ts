@@ -54,7 +54,7 @@ export interface FileSystem {
   makeFolder(path: string): void;
   /** Names in a folder, in order. */
   list(folder: string): readonly string[];
-  /** Atomic; what stands at `to` is replaced. */
+  /** Atomic, for a file or a folder; a file that stands at `to` is replaced. */
   rename(from: string, to: string): void;
   /** A file. */
   remove(path: string): void;

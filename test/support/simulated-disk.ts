@@ -125,6 +125,10 @@ export class SimulatedDisk {
     }
   }
 
+  #isFilled(folder: string): boolean {
+    return [...this.#names.keys()].some((name) => name.startsWith(`${folder}/`));
+  }
+
   #file(path: string, operation: string): Contents {
     const found = this.#names.get(path);
     if (found === undefined) throw failing('ENOENT', operation, path);
@@ -213,10 +217,15 @@ export class SimulatedDisk {
         return [...this.#names.keys()].filter((name) => name !== folder && folderOf(name) === folder).map((name) => name.slice(folder.length + 1)).toSorted();
       },
       rename: (from, to) => {
-        const crashes = this.#enter(life, 'renaming', from, true), file = this.#file(from, 'renaming');
+        const crashes = this.#enter(life, 'renaming', from, true);
+        if (!this.#names.has(from)) throw failing('ENOENT', 'renaming', from);
+        if (this.#isFilled(to)) throw failing('ENOTEMPTY', 'renaming', to);
         this.#name(folderOf(to), crashes, (names) => {
-          names.delete(from);
-          names.set(to, file);
+          const moved = [...names].filter(([name]) => name === from || name.startsWith(`${from}/`));
+          for (const [name, what] of moved) {
+            names.delete(name);
+            names.set(to + name.slice(from.length), what);
+          }
         });
       },
       remove: (path) => {
@@ -226,6 +235,8 @@ export class SimulatedDisk {
       },
       removeFolder: (path) => {
         const crashes = this.#enter(life, 'removing the folder', path, true);
+        if (this.#names.get(path) !== 'folder') throw failing('ENOENT', 'removing the folder', path);
+        if (this.#isFilled(path)) throw failing('ENOTEMPTY', 'removing the folder', path);
         this.#name(folderOf(path), crashes, (names) => names.delete(path));
       },
       syncFolder: (path) => {

@@ -5,9 +5,13 @@
  *
  * Not here: what stands still when (coordinator/archiving.ts), files (formats/checkpoint/).
  */
+import { join } from 'node:path';
+import { deserialize } from 'node:v8';
 import type { Behavior } from '../../actor/behavior.js';
-import { pruneCheckpoints } from '../../formats/checkpoint/folders.js';
-import { CheckpointWriter, type CheckpointTensor } from '../../formats/checkpoint/write.js';
+import { partName, pruneCheckpoints } from '../../formats/checkpoint/folders.js';
+import type { CheckpointState } from '../../formats/checkpoint/state.js';
+import type { CheckpointTensor } from '../../formats/checkpoint/tensor-file.js';
+import { beginCheckpoint, continueCheckpoint, type CheckpointWriter } from '../../formats/checkpoint/write.js';
 import type { ParameterSpec } from '../../model/graph.js';
 import { momentNames, momentSizes } from '../../model/moments.js';
 import { optimizerFor } from '../../model/optimizer.js';
@@ -41,22 +45,33 @@ export const archive = ({ layout, dir, keep, text }: ArchiveProps): Behavior<Arc
     { file: 'model', name: spec.name, shape: spec.shape }, ...momentTensors(layout.optimizer, spec),
     ...(layout.memoryX.parameters[spec.index]?.sparse === null ? [] : [{ file: 'masks', name: spec.name, shape: spec.shape } as const]),
   ]);
-  let writer: CheckpointWriter | null = null, step = -1;
+  let writer: CheckpointWriter | null = null, step = -1, isContinued = false;
   const writing = (version: number): CheckpointWriter => {
     assert(writer !== null && step === version, `the checkpoint of step ${version} was begun`);
     return writer;
   };
   const write = (version: number, parameter: number): number => {
-    const to = writing(version), spec = parameters[parameter], place = placeNow(layout, parameter), memory = layout.memoryXMemories[place.memory];
+    const spec = parameters[parameter], place = placeNow(layout, parameter), memory = layout.memoryXMemories[place.memory];
     assert(spec !== undefined && memory !== undefined, `parameter ${parameter} is in the model`);
     const { sparse } = place, parity = version % 2 === 0 ? 0 : 1, moments = momentTensors(layout.optimizer, spec), sizes = momentSizes(optimizerFor(layout.optimizer, spec), spec);
     if (sparse === null) {
-      return to.write('model', spec.name, floats(memory, inDram(place.weights[parity]), spec.size)) +
-        place.moments.reduce((sum, address, i) => sum + to.write('optimizer', moments[i]?.name ?? '', floats(memory, inDram(address), sizes[i] ?? 0)), 0);
+      return put(version, 'model', spec.name, floats(memory, inDram(place.weights[parity]), spec.size)) +
+        place.moments.reduce((sum, address, i) => sum + put(version, 'optimizer', moments[i]?.name ?? '', floats(memory, inDram(address), sizes[i] ?? 0)), 0);
     }
     const mask = masks.at(sparse, version);
-    return to.write('model', spec.name, spreadValues(memory, mask, mask.place.weights[parity], spec.size)) + to.write('masks', spec.name, readMask(memory, mask, spec.size)) +
-      mask.place.moments.reduce((sum, address, i) => sum + to.write('optimizer', moments[i]?.name ?? '', spreadValues(memory, mask, address, spec.size)), 0);
+    return put(version, 'model', spec.name, spreadValues(memory, mask, mask.place.weights[parity], spec.size)) + put(version, 'masks', spec.name, readMask(memory, mask, spec.size)) +
+      mask.place.moments.reduce((sum, address, i) => sum + put(version, 'optimizer', moments[i]?.name ?? '', spreadValues(memory, mask, address, spec.size)), 0);
+  };
+  const put = (version: number, file: CheckpointTensor['file'], name: string, values: Float32Array | Uint8Array): number => {
+    writing(version).write(file, name, 0, values);
+    return values.byteLength;
+  };
+  const finish = (version: number, state: CheckpointState): void => {
+    const to = writing(version), written = new Set(to.ranges().map(({ file, name }) => `${file}/${name}`));
+    // What a former incarnation was answered for is in the file: its checksum is taken from there.
+    const before = isContinued ? tensors.filter(({ file, name }) => !written.has(`${file}/${name}`)) : [];
+    to.add(before.map(({ file, name, shape }) => ({ file, name, ranges: [{ first: 0, end: shape.reduce((product, n) => product * n, file === 'masks' ? 1 : 4), crc: null }] })));
+    to.finish(state);
   };
   return (ctx) => ({
     receive(message) {
@@ -65,14 +80,15 @@ export const archive = ({ layout, dir, keep, text }: ArchiveProps): Behavior<Arc
         case 'archive.begin':
           if (message.again === 1 && writer !== null && step === message.version) break;
           writer?.abandon();
-          writer = new CheckpointWriter(dir, message.version, tensors, { again: message.again === 1 });
+          writer = message.again === 1 ? continueCheckpoint(join(dir, partName(message.version))) : beginCheckpoint(dir, message.version, tensors);
           step = message.version;
+          isContinued = message.again === 1;
           break;
         case 'archive.write':
           bytes = write(message.version, message.parameter);
           break;
         case 'archive.finish':
-          writing(message.version).finish(JSON.parse(new TextDecoder().decode(new Uint8Array(text, 0, message.textBytes).slice())));
+          finish(message.version, deserialize(new Uint8Array(text, 0, message.textBytes).slice()) as CheckpointState);
           writer = null;
           if (keep !== null) pruneCheckpoints(dir, keep);
           break;

@@ -29,7 +29,7 @@ export interface ArchivePlan {
 
 interface UnderWay {
   readonly version: number;
-  readonly state: string;
+  readonly state: Uint8Array;
   isBegun: boolean;
   /** Groups that are written. */
   readonly written: Set<number>;
@@ -69,7 +69,7 @@ export class Archiving {
   }
 
   /** Begins with a version that was just acknowledged, behind the one under way. */
-  async start(version: number, state: string, ledger: Ledger, visits: Visits): Promise<void> {
+  async start(version: number, state: Uint8Array, ledger: Ledger, visits: Visits): Promise<void> {
     await this.#work;
     const parts = new Map(this.#plan.groups.map(({ group }) => {
       let resolve = (): void => {};
@@ -114,7 +114,7 @@ export class Archiving {
       now.written.add(group);
       now.parts.get(group)?.resolve();
     }
-    const bytes = new TextEncoder().encode(now.state);
+    const bytes = now.state;
     assert(bytes.length <= text.byteLength, 'there is room for the text of a state');
     new Uint8Array(text).set(bytes);
     await ledger.ask(ref, { type: 'archive.finish', version, textBytes: bytes.length });

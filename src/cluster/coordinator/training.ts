@@ -90,8 +90,8 @@ export interface TrainingOptions {
   readonly evaluations: readonly EvaluationReport[];
   /** Called with each version before it is made durable: what it says of itself is read from then on. */
   readonly onVersion: (version: number, evaluations: readonly EvaluationReport[], scaling: ScalingState | null) => void;
-  /** What a version says of itself. */
-  readonly stateOf: (version: number) => string;
+  /** What a checkpoint says of a version, serialized. */
+  readonly stateOf: (version: number) => Uint8Array;
   readonly factor: (step: number) => number;
   readonly evaluation: EvaluationPlan | null;
   readonly learningRate: (step: number) => number;

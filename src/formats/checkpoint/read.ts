@@ -1,140 +1,208 @@
 /**
- * Reading a checkpoint: its state, and its tensors one by one, each checked against its checksum before any of it is used.
+ * Reading a checkpoint, by synchronous calls, and looking for damage.
  *
- * Synchronous. Not here: folders (folders.ts), writing (write.ts), whose checkpoint it is (emulator/).
+ *   openCheckpoint(folder) ─▶ state.json, every header, sizes, names ─▶ readTensor: the whole tensor against its checksum once, then any ranges of it
+ *
+ * No value is returned before its tensor is known to be what was written. Not here: which folders there are (folders.ts).
  */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { crc32 } from '../../storage/crc.js';
-import { readAll, type FileSystem, type OpenFile } from '../../storage/file-system.js';
+import { readAll, type FileSystem } from '../../storage/file-system.js';
 import { realFileSystem } from '../../storage/real-file-system.js';
-import { CorruptFile, WaferstreamError } from '../../util/errors.js';
-import { isObject, parseJsonObject, shown } from '../json.js';
-import { headerLength, lengthBytes, parseHeader, type HeaderTensor } from '../safetensors/header.js';
-import { checkpointFiles, isCheckpoint, listCheckpoints, stateName, type CheckpointFile } from './folders.js';
-import { checkpointFormat, checkpointVersion } from './write.js';
+import { CorruptFile, InvalidConfig, WaferstreamError } from '../../util/errors.js';
+import { quoted, type HeaderTensor } from '../safetensors/header.js';
+import { crcInFile, crcText } from './checksum.js';
+import { fileNameOf, latestCheckpoint, stateName, stepOfName, tensorFileNames, tensorFiles, type TensorFileName } from './folders.js';
+import { decodeState, type CheckpointState, type ListedFile } from './state.js';
+import { bytesOf, openTensorFile, type CheckpointTensor, type TensorFile } from './tensor-file.js';
 
-interface FileEntry {
-  readonly file: string;
-  readonly bytes: number;
-  readonly checksums: Readonly<Record<string, number>>;
-}
+const goBack = 'go back to an older checkpoint, or to a copy';
 
-/** What state.json says. */
-export interface CheckpointState {
-  readonly step: number;
-  readonly state: unknown;
-  readonly files: readonly FileEntry[];
-}
-
-/** The checkpoint that a path means: itself, or the newest of a folder of them; null: none. */
-export const findCheckpoint = (path: string, fs: FileSystem = realFileSystem): string | null => (isCheckpoint(path, fs) ? path : (listCheckpoints(path, fs).at(-1)?.path ?? null));
-
-const isFile = (value: unknown): value is FileEntry => isObject(value) && typeof value['file'] === 'string' && Number.isSafeInteger(value['bytes']) && isObject(value['checksums']) && Object.values(value['checksums']).every(Number.isInteger);
-
-/** @throws CorruptFile */
-export const readCheckpointState = (path: string, fs: FileSystem = realFileSystem): CheckpointState => {
-  const where = join(path, stateName), said = parseJsonObject(readAll(fs, where), where);
-  const { format, version, step, state, files } = said;
-  const refuse = (field: string, value: unknown, limit: unknown): CorruptFile => new CorruptFile({ what: `field ${field}`, where, value: shown(value), limit, hint: 'give another checkpoint' });
-  if (format !== checkpointFormat) throw refuse('format', format, checkpointFormat);
-  if (version !== checkpointVersion) throw refuse('version', version, checkpointVersion);
-  if (!Number.isSafeInteger(step) || (step as number) < 0) throw refuse('step', step, 'a whole number from 0');
-  if (!Array.isArray(files) || !files.every(isFile)) throw refuse('files', files, 'names, bytes and checksums');
-  return { step: step as number, state, files };
+/** The folder that a path stands for: a checkpoint's own, or the newest in a folder of them. @throws CorruptFile where there is none */
+export const checkpointAt = (path: string, fs: FileSystem = realFileSystem): string => {
+  const kind = fs.kind(path);
+  if (kind !== 'folder') throw new CorruptFile({ what: kind === null ? 'no such folder' : 'not a folder', where: path, hint: 'give the folder of a checkpoint, or one of checkpoints' });
+  if (fs.kind(join(path, stateName)) !== null || stepOfName(basename(path)) !== null) return path;
+  const latest = latestCheckpoint(path, fs);
+  if (latest === null) throw new CorruptFile({ what: `no ${stateName} and no checkpoint`, where: path, hint: 'give the folder of a checkpoint, or one of checkpoints' });
+  return latest.path;
 };
 
-export interface OpenCheckpoint extends CheckpointState {
+/** The whole file, or that it is missing. */
+const checkThere = (fs: FileSystem, path: string): void => {
+  if (fs.kind(path) === null) throw new CorruptFile({ what: 'a file of the checkpoint is missing', where: path, hint: goBack });
+};
+
+/** state.json alone. @throws CorruptFile naming the field */
+export const readCheckpointState = (folder: string, fs: FileSystem = realFileSystem): { readonly state: CheckpointState; readonly files: readonly ListedFile[] } => {
+  const path = join(folder, stateName);
+  checkThere(fs, path);
+  return decodeState(readAll(fs, path), path);
+};
+
+/** A file of tensors that is as state.json lists it, as far as its header and size say. @throws CorruptFile */
+const openListed = (fs: FileSystem, folder: string, listed: ListedFile): TensorFile => {
+  const path = join(folder, listed.name), name = tensorFileNames.find((file) => fileNameOf(file) === listed.name);
+  if (name === undefined) throw new CorruptFile({ what: 'field files: not a file of a checkpoint', where: join(folder, stateName), value: listed.name, limit: tensorFileNames.map(fileNameOf).join(', ') });
+  checkThere(fs, path);
+  const opened = openTensorFile(fs, path, name, 'read');
+  try {
+    if (opened.bytes !== listed.bytes) throw new CorruptFile({ what: 'the file has another size than was written', where: path, value: opened.bytes, limit: listed.bytes, hint: goBack });
+    if (crcText(opened.headerCrc) !== listed.header) throw new CorruptFile({ what: 'the header is not what was written', where: path, value: crcText(opened.headerCrc), limit: listed.header, hint: goBack });
+    if (JSON.stringify([...opened.tensors.keys()]) !== JSON.stringify(listed.tensors.map((tensor) => tensor.name))) throw new CorruptFile({ what: `the tensors are not those that ${stateName} lists`, where: path, value: opened.tensors.size, limit: listed.tensors.length, hint: goBack });
+    return opened;
+  } catch (error) {
+    opened.file.close();
+    throw error;
+  }
+};
+
+/** The model's parameters and the tensors of its file must be the same. */
+const checkParameters = ({ parameters }: CheckpointState['model'], model: TensorFile | undefined, path: string): void => {
+  const unlike = parameters.find(({ name, shape }) => JSON.stringify(model?.tensors.get(name)?.shape) !== JSON.stringify(shape));
+  if (unlike !== undefined || model?.tensors.size !== parameters.length) {
+    throw new CorruptFile({ what: `field model.parameters: not the tensors of ${fileNameOf('model')}`, where: path, value: unlike === undefined ? parameters.length : unlike.name, limit: model?.tensors.size ?? 0, hint: goBack });
+  }
+};
+
+/** Opens the checkpoint at `path`, or the newest one in it. @throws CorruptFile naming the file and what is wrong with it; StorageFailed */
+export const openCheckpoint = (path: string, fs: FileSystem = realFileSystem): Checkpoint => {
+  const folder = checkpointAt(path, fs), { state, files: listed } = readCheckpointState(folder, fs), files: TensorFile[] = [];
+  try {
+    for (const file of listed) files.push(openListed(fs, folder, file));
+    checkParameters(state.model, files.find(({ name }) => name === 'model'), join(folder, stateName));
+  } catch (error) {
+    for (const { file } of files) file.close();
+    throw error;
+  }
+  return new Checkpoint(folder, state, listed, files);
+};
+
+const damaged = (name: string, where: string, found: string, listed: string): CorruptFile =>
+  new CorruptFile({ what: `tensor ${quoted(name)} is not what was written`, where, value: found, limit: listed, hint: goBack });
+
+/** A tensor of a checkpoint, and where it is listed. */
+interface Place {
+  readonly from: TensorFile;
+  readonly tensor: HeaderTensor;
+  readonly crc32: string;
+}
+
+/** An open checkpoint. */
+export class Checkpoint {
   readonly path: string;
-  has(file: CheckpointFile, name: string): boolean;
-  /** Fills `into` with a tensor. @throws CorruptFile where it is missing, of another size, or damaged */
-  read(file: CheckpointFile, name: string, into: Float32Array | Uint8Array): void;
-  close(): void;
+  readonly state: CheckpointState;
+  readonly files: readonly ListedFile[];
+  /** File after file, in the order of their data. */
+  readonly tensors: readonly CheckpointTensor[];
+  readonly #files: readonly TensorFile[];
+  readonly #places: ReadonlyMap<TensorFileName, ReadonlyMap<string, Place>>;
+  readonly #verified = new Set<HeaderTensor>();
+  #isOpen = true;
+
+  constructor(path: string, state: CheckpointState, listed: readonly ListedFile[], files: readonly TensorFile[]) {
+    this.path = path;
+    this.state = state;
+    this.files = listed;
+    this.#files = files;
+    this.tensors = files.flatMap(({ name: file, tensors }) => [...tensors.values()].map(({ name, shape }) => ({ file, name, shape })));
+    this.#places = new Map(files.map((from, i) => {
+      const sums = new Map(listed[i]?.tensors.map((tensor) => [tensor.name, tensor.crc32]));
+      return [from.name, new Map([...from.tensors].map(([name, tensor]) => [name, { from, tensor, crc32: sums.get(name) ?? '' }]))];
+    }));
+  }
+
+  /**
+   * into (n) ← n elements of the flat tensor from `firstElement` on, which may lie in shared memory. The first read of a tensor reads all of it.
+   * @throws CorruptFile naming file and tensor where its checksum differs, InvalidConfig for what is not there
+   */
+  readTensor(file: TensorFileName, name: string, firstElement: number, into: Float32Array | Uint8Array): void {
+    const place = this.#places.get(file)?.get(name), where = join(this.path, fileNameOf(file));
+    if (!this.#isOpen) throw new InvalidConfig({ what: 'the checkpoint is closed', where });
+    if (place === undefined) throw new InvalidConfig({ what: `no tensor ${quoted(name)}`, where, hint: 'see the tensors of the checkpoint' });
+    const { from, tensor, crc32: listed } = place;
+    if (into instanceof Float32Array !== (tensorFiles[file] === 'F32')) throw new InvalidConfig({ what: `tensor ${quoted(name)} into an array of another type`, where, value: into.constructor.name, limit: tensor.dtype });
+    if (!Number.isSafeInteger(firstElement) || firstElement < 0 || firstElement + into.length > tensor.elements) throw new InvalidConfig({ what: `elements of tensor ${quoted(name)}`, where, value: `${firstElement} to ${firstElement + into.length}`, limit: tensor.elements });
+    const bytes = bytesOf(into), at = from.dataStart + tensor.begin;
+    if (into.length === tensor.elements) {
+      from.file.read(bytes, at);
+      const found = crcText(crc32(bytes));
+      if (found !== listed) {
+        // Nobody shall go on with it by mistake.
+        bytes.fill(0);
+        throw damaged(name, where, found, listed);
+      }
+      this.#verified.add(tensor);
+      return;
+    }
+    if (!this.#verified.has(tensor)) {
+      this.#verify(place, where);
+      this.#verified.add(tensor);
+    }
+    from.file.read(bytes, at + firstElement * into.BYTES_PER_ELEMENT);
+  }
+
+  #verify({ from, tensor, crc32: listed }: Place, where: string): void {
+    const found = crcText(crcInFile(from.file, from.dataStart + tensor.begin, tensor.bytes));
+    if (found !== listed) throw damaged(tensor.name, where, found, listed);
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    for (const { file } of this.#files) file.close();
+  }
 }
 
-interface OpenTensors {
-  readonly open: OpenFile;
-  readonly data: number;
-  readonly tensors: ReadonlyMap<string, HeaderTensor>;
-  readonly checksums: Readonly<Record<string, number>>;
-}
-
-const openTensors = (path: string, entry: FileEntry, fs: FileSystem): OpenTensors => {
-  const where = join(path, entry.file), open = fs.open(where, 'read');
-  try {
-    const size = open.size();
-    if (size !== entry.bytes) throw new CorruptFile({ what: 'a file of another size than was written', where, value: size, limit: entry.bytes, hint: 'give another checkpoint' });
-    const start = new Uint8Array(Math.min(lengthBytes, size));
-    open.read(start, 0);
-    const json = new Uint8Array(headerLength(start, size, where)), data = lengthBytes + json.length;
-    open.read(json, lengthBytes);
-    return { open, data, tensors: new Map(parseHeader(json, size - data, where).tensors.map((tensor) => [tensor.name, tensor])), checksums: entry.checksums };
-  } catch (error) {
-    open.close();
-    throw error;
-  }
-};
-
-/** Opens a checkpoint folder. @throws CorruptFile */
-export const openCheckpoint = (path: string, fs: FileSystem = realFileSystem): OpenCheckpoint => {
-  const said = readCheckpointState(path, fs), files = new Map<string, OpenTensors>();
-  const close = (): void => {
-    for (const { open } of files.values()) open.close();
-    files.clear();
-  };
-  try {
-    for (const entry of said.files) files.set(entry.file, openTensors(path, entry, fs));
-  } catch (error) {
-    close();
-    throw error;
-  }
-  return {
-    ...said, path, close,
-    has: (file, name) => files.get(checkpointFiles[file])?.tensors.has(name) === true,
-    read(file, name, into) {
-      const from = files.get(checkpointFiles[file]), tensor = from?.tensors.get(name), where = join(path, checkpointFiles[file]);
-      if (from === undefined || tensor === undefined) throw new CorruptFile({ what: `no tensor '${name}'`, where, hint: 'give a checkpoint of this run' });
-      const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
-      if (tensor.bytes !== bytes.length) throw new CorruptFile({ what: `tensor '${name}' of another size`, where, value: tensor.bytes, limit: `${bytes.length} bytes` });
-      from.open.read(bytes, from.data + tensor.begin);
-      if (crc32(bytes) !== from.checksums[name]) throw new CorruptFile({ what: `tensor '${name}' is not what was written`, where, hint: 'the disk lost or changed it: give another checkpoint' });
-    },
-  };
-};
-
+/** What is wrong with a checkpoint. */
 export interface CheckpointDamage {
+  /** The path of the file. */
   readonly file: string;
+  /** Null where the file as a whole is damaged: missing, cut, its header, or state.json. */
   readonly tensor: string | null;
   readonly what: string;
 }
 
-/** Reads every tensor. */
-export const verifyCheckpoint = (path: string, fs: FileSystem = realFileSystem): CheckpointDamage[] => {
-  const damage: CheckpointDamage[] = [];
-  const note = (file: string, tensor: string | null, check: () => void): void => {
+/** Damage as data; anything but what the project throws on purpose goes on. */
+const damageOf = (file: string, tensor: string | null, run: () => void): readonly CheckpointDamage[] => {
+  try {
+    run();
+    return [];
+  } catch (error) {
+    if (!(error instanceof WaferstreamError)) throw error;
+    return [{ file, tensor, what: error.message }];
+  }
+};
+
+/** Every tensor of a file against its checksum. */
+const verifyFile = (fs: FileSystem, folder: string, listed: ListedFile): readonly CheckpointDamage[] => {
+  const path = join(folder, listed.name), found: CheckpointDamage[] = [];
+  const ofFile = damageOf(path, null, () => {
+    const from = openListed(fs, folder, listed);
     try {
-      check();
-    } catch (error) {
-      if (!(error instanceof WaferstreamError)) throw error;
-      damage.push({ file, tensor, what: error.message });
-    }
-  };
-  note(join(path, stateName), null, () => {
-    for (const entry of readCheckpointState(path, fs).files) {
-      note(join(path, entry.file), null, () => {
-        const { open, data, tensors, checksums } = openTensors(path, entry, fs);
-        try {
-          for (const [name, { begin, bytes }] of tensors) {
-            note(join(path, entry.file), name, () => {
-              const all = new Uint8Array(bytes);
-              open.read(all, data + begin);
-              if (crc32(all) !== checksums[name]) throw new CorruptFile({ what: `tensor '${name}' is not what was written`, where: join(path, entry.file) });
-            });
-          }
-        } finally {
-          open.close();
-        }
+      listed.tensors.forEach(({ name, crc32: sum }) => {
+        const tensor = from.tensors.get(name);
+        found.push(...damageOf(path, name, () => {
+          const crc = tensor === undefined ? '' : crcText(crcInFile(from.file, from.dataStart + tensor.begin, tensor.bytes));
+          if (crc !== sum) throw damaged(name, path, crc, sum);
+        }));
       });
+    } finally {
+      from.file.close();
     }
   });
-  return damage;
+  return [...ofFile, ...found];
+};
+
+/** All damage of the checkpoint at `path`, or of the newest one in it; reads every byte. Without state.json nothing else can be judged. @throws CorruptFile where there is no checkpoint */
+export const verifyCheckpoint = (path: string, fs: FileSystem = realFileSystem): readonly CheckpointDamage[] => {
+  const folder = checkpointAt(path, fs);
+  let files: readonly ListedFile[] = [];
+  const ofState = damageOf(join(folder, stateName), null, () => {
+    const read = readCheckpointState(folder, fs);
+    files = read.files;
+  });
+  const damage = [...ofState, ...files.flatMap((listed) => verifyFile(fs, folder, listed))];
+  // What no single file shows: that they belong together.
+  return damage.length > 0 ? damage : damageOf(join(folder, stateName), null, () => openCheckpoint(folder, fs).close());
 };
