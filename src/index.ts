@@ -42,10 +42,12 @@ export { readTokens, splitTokens, type ReadTokensOptions, type TokenIds, type To
 export { configOfModel, modelOfConfig, readModelConfig, type ConfigOptions, type ModelConfig } from './formats/hugging-face/config.js';
 export { readCheckpoint, writeCheckpoint, type CheckpointOptions } from './formats/hugging-face/checkpoint.js';
 export { latestCheckpoint, listCheckpoints, pruneCheckpoints, removeLeftovers, type ListedCheckpoint, type TensorFileName } from './formats/checkpoint/folders.js';
-export { openCheckpoint, readCheckpointState, verifyCheckpoint, type Checkpoint, type CheckpointDamage } from './formats/checkpoint/read.js';
+export { openCheckpoint, readCheckpointState, verifyByTensor, verifyCheckpoint, type Checkpoint, type CheckpointDamage } from './formats/checkpoint/read.js';
+export { inspectCheckpoints, inspectTraining, kindOfState, textOfCheckpoints, textOfTraining, type TrainingInspection } from './formats/checkpoint/describe.js';
 export { checkCheckpointState, type CheckpointState, type ListedFile, type PlainData } from './formats/checkpoint/state.js';
 export type { CheckpointTensor } from './formats/checkpoint/tensor-file.js';
 export { beginCheckpoint, continueCheckpoint, type CheckpointWriter, type WrittenRanges } from './formats/checkpoint/write.js';
 export { findIdxPair, readIdx, readIdxPair } from './formats/idx.js';
-export { describeStore, verifyStore, type Damage, type StoreDescription } from './storage/look.js';
+export { textOfStore } from './formats/store-text.js';
+export { describeStore, shardsOfStore, verifyShard, verifyStore, type Damage, type StoreDescription } from './storage/look.js';
 export { realFileSystem } from './storage/real-file-system.js';

@@ -20,5 +20,6 @@ export const commandOptions = {
   generate: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'prompt', 'prompts', ...sampling, 'seed', ...shape, ...host, 'json'],
   prune: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'sparsity', 'sparsityInit', 'sparsityPattern', 'seed', ...saving, 'json'],
   inspect: ['json'],
+  check: ['json'],
   demo: ['layers', 'heads', 'dim', 'context', 'batchSize', 'microBatchSize', 'learningRate', 'steps', ...sampling, 'seed', ...shape, 'threads', 'json'],
 } as const satisfies Record<string, readonly OptionName[]>;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `waferstream train | generate | prune | inspect | verify | demo`. A user of the public door, like any other.
+ * The command line: `waferstream train | generate | prune | inspect | check | verify | demo`. A user of the public door, like any other.
  *
  *   arguments ─▶ commands.ts, options.ts ─▶ setup/ (data, model, optimizer) ─▶ train.ts · generate.ts · … ─▶ exit.ts (one line, one code)
  *
@@ -10,6 +10,7 @@ import { Command, CommanderError } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InvalidConfig } from '../index.js';
+import { check } from './check.js';
 import { commandOptions } from './commands.js';
 import { demo } from './demo.js';
 import { runUntilSignal } from './exit.js';
@@ -24,7 +25,8 @@ import { verify } from './verify.js';
 type Action = (options: Options, signal: AbortSignal, file: string) => Promise<number>;
 /** The word that a command takes beside its options. */
 const argumentOf: Readonly<Partial<Record<keyof typeof commandOptions, readonly [name: string, help: string]>>> = {
-  inspect: ['<file>', 'a .safetensors file, the index of several, or their folder'],
+  inspect: ['<path>', 'a .safetensors file, the index of several, or their folder; a checkpoint of a training, a folder of them; a store'],
+  check: ['<path>', 'a checkpoint of a training, a folder of them, or a store'],
 };
 
 const version = async (): Promise<string> => {
@@ -52,7 +54,8 @@ const run = async (argv: readonly string[], signal: AbortSignal): Promise<number
   add('train', 'train a transformer or a byte model on text, or a classifier on IDX files', train);
   add('generate', 'go on from prompts with the weights of a checkpoint', generate);
   add('prune', 'makes the weights of a checkpoint sparse in one go, without training', prune);
-  add('inspect', 'the tensors of a checkpoint: names, types, shapes, sizes, sparsity', (options, _, file) => inspect(options, file));
+  add('inspect', 'what a checkpoint or a store holds: names, types, shapes, sizes, sparsity, steps', (options, _, file) => inspect(options, file));
+  add('check', 'every byte of checkpoints or a store against its checksum; lists what is damaged', check);
   add('verify', 'the same short run on many shapes and on the reference: same bits, or the first difference', verify);
   add('demo', 'about a minute: a small GPT learns the sources and documents of waferstream itself and writes some; proof of the same bits', demo);
   try {

@@ -4,6 +4,7 @@
  * A zero says nothing about sparsity: which positions are stored, masks alone tell, and where there are none the table says so. Not here: printing (cli/), what the tensors mean to a model.
  */
 import { formatBytes } from '../util/units.js';
+import { count, grouped, percent, printable, table } from './lines.js';
 import { isWeightDtype, type StoredDtype } from './safetensors/dtypes.js';
 import { openSafetensors, type SafetensorsFile, type StoredTensor } from './safetensors/open.js';
 import { compactEntries, isCompact } from './sparse/compact.js';
@@ -96,24 +97,6 @@ export const inspectCheckpoint = async (path: string): Promise<CheckpointInspect
     },
     metadata: Object.fromEntries(file.metadata),
   };
-};
-
-/** Text out of a file for a terminal: nothing in it can move the cursor or turn the writing direction. */
-const printable = (text: string): string => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
-
-/** 1234567 → 1,234,567, the same in every locale. */
-const grouped = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
-const count = (n: number, noun: string): string => `${grouped(n)} ${noun}${n === 1 ? '' : 's'}`;
-const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(1, whole)).toFixed(1)} %`;
-
-/** Columns side by side; those in `right` end on one line. */
-const table = (lines: readonly (readonly string[])[], right: readonly number[]): string[] => {
-  const widths = (lines[0] ?? []).map((_, column) => lines.reduce((width, line) => Math.max(width, [...(line[column] ?? '')].length), 0));
-  const cell = (text: string, column: number): string => {
-    const room = ' '.repeat((widths[column] ?? 0) - [...text].length);
-    return right.includes(column) ? room + text : text + room;
-  };
-  return lines.map((line) => line.map(cell).join('  ').trimEnd());
 };
 
 /** Sparse weights as lines of a table. */

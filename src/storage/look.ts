@@ -46,6 +46,9 @@ export const verifyShard = (fs: FileSystem, path: string): readonly Damage[] => 
   return damage;
 };
 
+/** Files of a store's shards, in order, whatever state they are in. @throws CorruptFile if the description of the store is damaged */
+export const shardsOfStore = (fs: FileSystem, folder: string): readonly string[] => shardPaths(folder, readManifest(fs, folder));
+
 /** @throws CorruptFile, InvalidConfig as openStore */
 export const describeStore = (fs: FileSystem, folder: string): StoreDescription => {
   const store = openStore(fs, folder, { mode: 'read' });

@@ -174,35 +174,44 @@ const damageOf = (file: string, tensor: string | null, run: () => void): readonl
   }
 };
 
-/** Every tensor of a file against its checksum. */
-const verifyFile = (fs: FileSystem, folder: string, listed: ListedFile): readonly CheckpointDamage[] => {
-  const path = join(folder, listed.name), found: CheckpointDamage[] = [];
-  const ofFile = damageOf(path, null, () => {
-    const from = openListed(fs, folder, listed);
+/** Every tensor of a file against its checksum, one at a time. */
+function* verifyFile(fs: FileSystem, folder: string, listed: ListedFile): Generator<readonly CheckpointDamage[]> {
+  const path = join(folder, listed.name), opened: TensorFile[] = [];
+  const ofFile = damageOf(path, null, () => opened.push(openListed(fs, folder, listed)));
+  yield ofFile;
+  for (const { file, tensors, dataStart } of opened) {
     try {
-      listed.tensors.forEach(({ name, crc32: sum }) => {
-        const tensor = from.tensors.get(name);
-        found.push(...damageOf(path, name, () => {
-          const crc = tensor === undefined ? '' : crcText(crcInFile(from.file, from.dataStart + tensor.begin, tensor.bytes));
+      for (const { name, crc32: sum } of listed.tensors) {
+        const tensor = tensors.get(name);
+        yield damageOf(path, name, () => {
+          const crc = tensor === undefined ? '' : crcText(crcInFile(file, dataStart + tensor.begin, tensor.bytes));
           if (crc !== sum) throw damaged(name, path, crc, sum);
-        }));
-      });
+        });
+      }
     } finally {
-      from.file.close();
+      file.close();
     }
-  });
-  return [...ofFile, ...found];
-};
+  }
+}
 
-/** All damage of the checkpoint at `path`, or of the newest one in it; reads every byte. Without state.json nothing else can be judged. @throws CorruptFile where there is no checkpoint */
-export const verifyCheckpoint = (path: string, fs: FileSystem = realFileSystem): readonly CheckpointDamage[] => {
-  const folder = checkpointAt(path, fs);
-  let files: readonly ListedFile[] = [];
-  const ofState = damageOf(join(folder, stateName), null, () => {
+/** As `verifyCheckpoint`, tensor by tensor: a list of damage behind each, mostly empty. A caller may stop in between. */
+export function* verifyByTensor(path: string, fs: FileSystem = realFileSystem): Generator<readonly CheckpointDamage[]> {
+  const folder = checkpointAt(path, fs), where = join(folder, stateName);
+  let files: readonly ListedFile[] = [], isWhole = true;
+  const ofState = damageOf(where, null, () => {
     const read = readCheckpointState(folder, fs);
     files = read.files;
   });
-  const damage = [...ofState, ...files.flatMap((listed) => verifyFile(fs, folder, listed))];
+  yield ofState;
+  for (const listed of files) {
+    for (const damage of verifyFile(fs, folder, listed)) {
+      isWhole &&= damage.length === 0;
+      yield damage;
+    }
+  }
   // What no single file shows: that they belong together.
-  return damage.length > 0 ? damage : damageOf(join(folder, stateName), null, () => openCheckpoint(folder, fs).close());
-};
+  if (isWhole && ofState.length === 0) yield damageOf(where, null, () => openCheckpoint(folder, fs).close());
+}
+
+/** All damage of the checkpoint at `path`, or of the newest one in it; reads every byte. Without state.json nothing else can be judged. @throws CorruptFile where there is no checkpoint */
+export const verifyCheckpoint = (path: string, fs: FileSystem = realFileSystem): readonly CheckpointDamage[] => [...verifyByTensor(path, fs)].flat();
