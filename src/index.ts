@@ -7,7 +7,7 @@ export type { ClusterOptions, EvaluationOptions, KernelChoice, TrainOptions } fr
 export { Generation, type GenerateOptions, type GenerationRecord, type GenerationResult, type Prompt } from './emulator/generate.js';
 export type { GeneratedToken } from './cluster/coordinator/generation.js';
 export { Run, type Inspection, type RunPlan, type RunResult } from './emulator/run.js';
-export type { EvaluationReport, StepReport } from './cluster/coordinator/training.js';
+export type { EvaluationReport, StepReport } from './cluster/coordinator/training-plan.js';
 export type { Recompute } from './compiler/program.js';
 export { model } from './model/build.js';
 export type { Heads, InputSpec, Initializer, Layer, LayerSpec, Model, ParameterSpec, RotaryScaling } from './model/graph.js';

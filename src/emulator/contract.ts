@@ -13,7 +13,7 @@ import type { Model } from '../model/graph.js';
 import { fullPrecision, type Precision } from '../model/precision.js';
 import { InvalidConfig } from '../util/errors.js';
 import type { TrainOptions } from './options.js';
-import type { VersionState } from './stored-state.js';
+import type { VersionState } from './version-state.js';
 
 export interface Contract {
   readonly numericsVersion: number;
@@ -80,8 +80,8 @@ export const checkContract = (saved: unknown, now: Contract, where: string): voi
 };
 
 /** What a checkpoint says beside its tensors. */
-export const checkpointState = ({ numericsVersion: numerics, samples: _, ...contract }: Contract, { step, evaluations, scaling }: Pick<VersionState, 'step' | 'evaluations' | 'scaling'>): CheckpointState =>
-  ({ ...contract, numericsVersion: numerics, step, samplesSeen: step * contract.batchSize, lossScaling: scaling, evaluations, losses: null });
+export const checkpointState = ({ numericsVersion: numerics, model, optimizer, clipNorm, batchSize, seed, sparsity, precision }: Contract, { step, evaluations, scaling }: Pick<VersionState, 'step' | 'evaluations' | 'scaling'>): CheckpointState =>
+  ({ numericsVersion: numerics, model, optimizer, clipNorm, batchSize, seed, sparsity, precision, step, samplesSeen: step * batchSize, lossScaling: scaling, evaluations, losses: null });
 
 /** The contract that a checkpoint was written under; how many samples the data have is not in it. */
 export const contractOfCheckpoint = ({ numericsVersion: numerics, model, optimizer, clipNorm, batchSize, seed, sparsity, precision }: CheckpointState, samples: number): unknown =>

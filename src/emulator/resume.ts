@@ -7,7 +7,7 @@
  */
 import { resolve } from 'node:path';
 import type { FirstState } from '../cluster/store.js';
-import type { EvaluationReport } from '../cluster/coordinator/training.js';
+import type { EvaluationReport } from '../cluster/coordinator/training-plan.js';
 import { openCheckpoint } from '../formats/checkpoint/read.js';
 import { samplesOf } from '../model/data.js';
 import type { Model } from '../model/graph.js';
@@ -19,7 +19,8 @@ import { InvalidConfig } from '../util/errors.js';
 import { checkContract, contractOf, contractOfCheckpoint } from './contract.js';
 import { foldersOf } from './flash.js';
 import type { ClusterOptions, TrainOptions } from './options.js';
-import { isStore, openStored, type VersionState } from './stored-state.js';
+import { isStore, openStored } from './stored-state.js';
+import type { VersionState } from './version-state.js';
 
 /** A saved state, read tensor by tensor. */
 export interface SavedState {

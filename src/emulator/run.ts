@@ -10,7 +10,7 @@ import type { Recompute } from '../compiler/program.js';
 import type { RunRecord } from '../trace/record.js';
 import type { NamedMask } from '../model/sparsity.js';
 import type { NamedTensor } from '../tensor/named.js';
-import type { EvaluationReport, StepReport } from '../cluster/coordinator/training.js';
+import type { EvaluationReport, StepReport } from '../cluster/coordinator/training-plan.js';
 import { iterate } from './iterate.js';
 
 export interface RunResult {

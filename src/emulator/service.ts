@@ -7,7 +7,7 @@
  */
 import { outcome, type Outcome } from '../actor/thread/service.js';
 import type { GeneratedToken } from '../cluster/coordinator/generation.js';
-import type { EvaluationReport, StepReport } from '../cluster/coordinator/training.js';
+import type { EvaluationReport, StepReport } from '../cluster/coordinator/training-plan.js';
 import type { Model } from '../model/graph.js';
 import { InvalidConfig } from '../util/errors.js';
 import { Cluster } from './cluster.js';

@@ -5,21 +5,11 @@
  */
 import { dealBlocks } from '../cluster/flash-blocks.js';
 import { CorruptFile, InvalidConfig } from '../util/errors.js';
-import type { ScalingState } from '../model/precision.js';
 import { manifestName } from '../storage/manifest.js';
 import { realFileSystem } from '../storage/real-file-system.js';
 import { openStore, type Store } from '../storage/store.js';
+import type { VersionState } from './version-state.js';
 import type { StoreAbout, StoredMask, StoredParameter } from './flash-about.js';
-
-/** What a committed version says of itself. */
-export interface VersionState {
-  readonly step: number;
-  readonly evaluations: readonly { readonly step: number; readonly loss: number; readonly perplexity: number; readonly batches: number }[];
-  /** The loss scale and what goes with it; null where there is none. */
-  readonly scaling: ScalingState | null;
-  /** By sparse parameter: which of its masks the version reads, and how many positions that stores. */
-  readonly masks: readonly { readonly buffer: number; readonly stored: number }[];
-}
 
 export interface StoredState {
   readonly about: StoreAbout;

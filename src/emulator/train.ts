@@ -24,6 +24,7 @@ import { samplesOf } from '../model/data.js';
 import type { Model, ParameterSpec } from '../model/graph.js';
 import { learningRateOf } from '../model/optimizer.js';
 import { digest } from '../tensor/named.js';
+import { nowMs } from '../util/clock.js';
 import { MiB } from '../util/units.js';
 import { checkpointState, contractOf, type Contract } from './contract.js';
 import { openFlash, type OpenFlash } from './flash.js';
@@ -35,6 +36,7 @@ import { revival } from './revival.js';
 import type { RunListeners, RunResult } from './run.js';
 import { reportSparsity } from './sparsity.js';
 import { storedMasks, storedWeights } from './stored-weights.js';
+import { reportTiers } from './tiers-report.js';
 import { Versions } from './versions.js';
 
 type Tiered = ClusterLayout & { readonly tiers: TierPlan };
@@ -137,9 +139,12 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
     await fillTiers(tiered, tiers, first.version, (parameter) => fill(model.parameters[parameter] as ParameterSpec), revive, signal);
     resumed?.close();
   }
+  const archiving = archivingOf(job, system);
+  let archive: Archiving | null = null;
+  const began = nowMs();
   const result = await train({
     layout, tree: planTree(layout.batch.numCsx, fanIn), ports, weightSlots, gradientSlots, first: first.version, steps: options.steps, tiers, signal, onStep: listeners.onStep,
-    archive: archivingOf(job, system), evaluations: resumed?.evaluations ?? [], onVersion: (version, said, scaling) => versions.note(version, said, scaling), stateOf: (version) => serialize(checkpointState(prepared.contract, versions.stateOf(version))),
+    archive: archiving === null ? null : (onFailure) => (archive = archiving(onFailure)), evaluations: resumed?.evaluations ?? [], onVersion: (version, said, scaling) => versions.note(version, said, scaling), stateOf: (version) => serialize(checkpointState(prepared.contract, versions.stateOf(version))),
     factor: lossFactor(model, data, options.batchSize, seed),
     evaluation: judged === undefined || evaluation === null ? null : {
       every: judged.every, batches: judged.batches ?? Math.max(1, Math.floor(samplesOf(model, evaluation) / options.batchSize)), patience: judged.patience ?? null,
@@ -149,6 +154,7 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
     learningRate: (step) => learningRateOf(options.optimizer, step, step),
     revive,
   });
+  const seconds = (nowMs() - began) / 1000;
   if (tiers !== null) await closeTiers(tiers, result.steps, revive, signal);
   const weights = flash === null ? readWeights(model, layout, result.steps) : storedWeights(model, flash.folder, result.steps);
   const masks = flash === null ? readMasks(model, layout, result.steps) : storedMasks(model, flash.folder, result.steps);
@@ -166,6 +172,8 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
       losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept,
       precision: layout.precision, skippedSteps: result.scaling.at(-1)?.skipped ?? 0, lossScale: result.scaling.at(-1)?.scale ?? null, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
       counts: collectCounts(layout, fanIn, result.counts),
+      tiers: tiers === null || flash === null ? null : reportTiers(layout, tiers, cluster.memoryX?.dramBytes, flash.files.length, seconds),
+      checkpoints: { count: (archive as Archiving | null)?.finished ?? 0, bytes: (archive as Archiving | null)?.bytes ?? 0 },
       memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },
       weightsDigest: digest(weights),
     },

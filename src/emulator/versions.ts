@@ -1,11 +1,11 @@
 /**
  * What a version says of itself: kept from the moment in which it is whole until it is written down with its state. Not here: writing it (storage/, formats/checkpoint/).
  */
-import type { EvaluationReport } from '../cluster/coordinator/training.js';
+import type { EvaluationReport } from '../cluster/coordinator/training-plan.js';
 import type { ScalingState } from '../model/precision.js';
 import type { ClusterLayout } from '../cluster/layout.js';
 import { MaskTable } from '../cluster/masks.js';
-import type { VersionState } from './stored-state.js';
+import type { VersionState } from './version-state.js';
 
 /** Versions that are remembered: the newest, one that is being written, and one before. */
 const kept = 3;

@@ -17,6 +17,34 @@ export interface SparsityReport {
   readonly imbalance: number;
 }
 
+/** What a run asked of MemoryX's tiers. */
+export interface TiersReport {
+  readonly dram: {
+    /** Bytes that MemoryX may take; null: no limit. */
+    readonly budgetBytes: number | null;
+    /** Bytes it takes: rooms for state that comes and goes, and what units keep for themselves. */
+    readonly bytes: number;
+    /** Most bytes of state in rooms at once. */
+    readonly stateBytesMax: number;
+  };
+  readonly flash: {
+    readonly shards: number;
+    readonly readBytes: number;
+    readonly writtenBytes: number;
+    /** Bytes a second, while lanes were at it. */
+    readonly readRate: number;
+    readonly writeRate: number;
+    readonly commits: number;
+    readonly commitSeconds: number;
+  };
+  /** Share of what parts of steps wanted that was in DRAM already. */
+  readonly hitRate: number;
+  /** That parts of steps waited for DRAM, for flash, or for the step before to be durable, added up; parts wait side by side. */
+  readonly waitedSeconds: number;
+  /** What bounded the steps: lanes of flash that were busy most of the time, or the wafers. */
+  readonly boundBy: 'wafers' | 'reading flash' | 'writing flash' | 'making steps durable';
+}
+
 export interface RunRecord {
   readonly format: 1;
   readonly numericsVersion: number;
@@ -52,6 +80,10 @@ export interface RunRecord {
   readonly precision: unknown;
   readonly skippedSteps: number;
   readonly lossScale: number | null;
+  /** Null where all of MemoryX is in DRAM. */
+  readonly tiers: TiersReport | null;
+  /** Checkpoints finished on the way and at the end, and their bytes. */
+  readonly checkpoints: { readonly count: number; readonly bytes: number };
   /** Host memory in bytes. */
   readonly memory: { readonly allocatedBytes: number; readonly stateBytes: number; readonly activationBytes: number };
   /** Credits given out and taken back by each stream. */

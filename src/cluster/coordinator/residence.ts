@@ -15,7 +15,8 @@ import { Rooms, type Placed } from '../rooms.js';
 import type { Segment, TierEvent } from '../wants.js';
 import { Future } from './future.js';
 import type { FlashPort } from './flash-port.js';
-import { Tenants, type Tenant } from './tenants.js';
+import { Tenants } from './tenants.js';
+import { quiet, Transfers } from './transfers.js';
 
 /** Events that are planned ahead of the one that was entered last. */
 const ahead = 12;
@@ -48,12 +49,6 @@ interface Planned {
 }
 
 const never = (): void => {};
-/** A promise that somebody may or may not wait for. */
-const quiet = <T>(promise: Promise<T>): Promise<T> => {
-  promise.catch(never);
-  return promise;
-};
-
 export class Residence {
   readonly #o: ResidenceOptions;
   readonly #tenants: Tenants;
@@ -65,9 +60,10 @@ export class Residence {
   #future: Future;
   #open = new Map<string, TierEvent>();
   #committing: Promise<void> = Promise.resolve();
-  #failed: { readonly promise: Promise<never>; readonly reject: (error: Error) => void; error: Error | null };
-  /** Milliseconds that parts of steps waited for DRAM. */
+  readonly #transfers: Transfers;
+  /** Milliseconds that parts of steps waited for DRAM, and bytes that they wanted to find there. */
   waitedMs = 0;
+  wantedBytes = 0;
 
   /** Begins with version `version`: on flash, or to be filled. */
   constructor(o: ResidenceOptions, version: number, isOnFlash: boolean) {
@@ -76,7 +72,7 @@ export class Residence {
     this.#rooms = this.#emptyRooms();
     this.#leaving = this.#rooms.map(() => []);
     this.#future = new Future(o.eventsOf, []);
-    this.#failed = this.#unfailed();
+    this.#transfers = new Transfers(o.layout.tiers, this.#tenants, o.flash);
   }
 
   get #tiers(): TierPlan {
@@ -94,7 +90,7 @@ export class Residence {
 
   /** Rejects when a piece cannot be read or saved. */
   get failure(): Promise<never> {
-    return this.#failed.promise;
+    return this.#transfers.failure.promise;
   }
 
   /** What comes next, one segment after the other. */
@@ -112,7 +108,7 @@ export class Residence {
     const planned = this.#planned.get(key);
     if (planned === undefined) throw new EmulatorBug({ what: `part '${key}' of a step is not planned` });
     const since = nowMs();
-    const { kind, wants, step } = planned.event, failed = this.#failed.promise;
+    const { kind, wants, step } = planned.event, failed = this.#transfers.failure.promise;
     await Promise.race([planned.ready, failed]);
     if (kind === 'update' || kind === 'mask' || kind === 'fill') {
       // What is changed in place must not be on its way to flash, and the version before must be safe.
@@ -143,8 +139,8 @@ export class Residence {
     const { flash, stateOf, durability } = this.#o;
     this.#committing = quiet(this.#committing.then(async () => {
       if (this.#tenants.committed >= version) return;
-      await Promise.race([this.#saveAll(version), this.#failed.promise]);
-      await Promise.race([flash.commit(version, stateOf(version), durability === 'power'), this.#failed.promise]);
+      await Promise.race([this.#transfers.saveAll(version), this.#transfers.failure.promise]);
+      await Promise.race([flash.commit(version, stateOf(version), durability === 'power'), this.#transfers.failure.promise]);
       this.#tenants.commit(version);
     }));
     return this.#committing;
@@ -153,7 +149,7 @@ export class Residence {
   /** Brings the last version to flash where steps were not committed one by one: it is a result. */
   async commitAtLast(version: number): Promise<void> {
     if (this.#commits) return;
-    await Promise.race([this.#saveAll(version), this.#failed.promise]);
+    await Promise.race([this.#transfers.saveAll(version), this.#transfers.failure.promise]);
     await this.#o.flash.commit(version, this.#o.stateOf(version), false);
   }
 
@@ -163,7 +159,7 @@ export class Residence {
 
   /** The attempt is over: nobody gets in any more, and nothing more is begun. */
   halt(error: Error): void {
-    this.#fail(error);
+    this.#transfers.failure.fail(error);
   }
 
   /** Begins again, when nobody is at work: with what is in DRAM, and no gradient. `finished`: updates that were under way and have been finished since. */
@@ -171,7 +167,7 @@ export class Residence {
     const tiers = this.#tiers, pages = new Int32Array(tiers.rooms);
     for (const [key, event] of this.#open) if (finished.has(key)) this.#changed(event);
     this.#open.clear();
-    this.#failed = this.#unfailed();
+    this.#transfers.renew();
     this.#committing = Promise.resolve();
     this.#roomOf = new Map();
     this.#planned.clear();
@@ -185,10 +181,10 @@ export class Residence {
       if (kind === 'gradient') Atomics.store(pages, object, 0);
       const page = Atomics.load(pages, object);
       if (page === 0) return;
-      const { memory } = tiers.groups[group] as TierPlan['groups'][number], placed = this.#roomsIn(memory).restore(object, page * pageBytes - this.#poolAt(memory), bytes, this.#future.index);
+      const { memory } = tiers.groups[group] as TierPlan['groups'][number], placed = this.#roomsIn(memory).restore(object, page * pageBytes - this.#transfers.poolAt(memory), bytes, this.#future.index);
       this.#roomOf.set(placed, { placed, users: [], loaded: Promise.resolve(), cleared: null });
     });
-    if (this.#commits) for (const tenant of this.#tenants.dirty) quiet(this.#save(tenant));
+    if (this.#commits) for (const tenant of this.#tenants.dirty) quiet(this.#transfers.save(tenant));
   }
 
   #emptyRooms(): Rooms[] {
@@ -201,23 +197,8 @@ export class Residence {
     return rooms;
   }
 
-  #poolAt(memory: number): number {
-    return this.#tiers.pools[memory]?.address ?? 0;
-  }
-
-  #unfailed(): { readonly promise: Promise<never>; readonly reject: (error: Error) => void; error: Error | null } {
-    let reject: (error: Error) => void = never;
-    const promise = quiet(new Promise<never>((_, refuse) => (reject = refuse)));
-    return { promise, reject, error: null };
-  }
-
-  #fail(error: Error): void {
-    this.#failed.error ??= error;
-    this.#failed.reject(error);
-  }
-
   #planAhead(index: number): void {
-    if (this.#failed.error !== null) return;
+    if (this.#transfers.failure.error !== null) return;
     const until = Math.max(index, this.#future.entered + ahead);
     for (let next = this.#future.next(until); next !== null; next = this.#future.next(until)) this.#plan(next.index, next.event);
   }
@@ -226,19 +207,22 @@ export class Residence {
     const tiers = this.#tiers;
     let leave: () => void = never;
     const left = new Promise<void>((resolve) => (leave = resolve));
-    const memories = new Set(event.wants.map((object) => this.#memoryOf(object)));
+    const memories = new Set(event.wants.map((object) => this.#transfers.memoryOf(object)));
     const loading: Promise<void>[] = [];
     for (const memory of memories) {
-      const wants = event.wants.filter((object) => this.#memoryOf(object) === memory).map((object) => ({ object, bytes: tiers.objects[object]?.bytes ?? 0 }));
+      const wants = event.wants.filter((object) => this.#transfers.memoryOf(object) === memory).map((object) => ({ object, bytes: tiers.objects[object]?.bytes ?? 0 }));
       const rooms = this.#roomsIn(memory);
       for (const { placed, evicted } of rooms.plan(index, wants, (object) => this.#future.wantAfter(object, index))) {
         for (const other of evicted) quiet(this.#clear(this.#roomOf.get(other) as Room, memory));
         const leaving = this.#leavingFrom(memory, placed), before = this.#tenants.at(placed.object).cleared;
         const room: Room = { placed, users: [], loaded: Promise.resolve(), cleared: null };
-        room.loaded = quiet(this.#load(room, memory, [...leaving, before], event));
+        // An update that is done again finds what its first try has left.
+        const tenant = this.#tenants.at(placed.object), isReplaced = (): boolean => event.fresh.includes(placed.object) && (event.kind === 'fill' || tenant.version !== event.step + 1);
+        room.loaded = quiet(this.#transfers.load(tenant, placed.address, [...leaving, before], isReplaced));
         this.#roomOf.set(placed, room);
       }
-      for (const { object } of wants) {
+      for (const { object, bytes } of wants) {
+        if (!event.fresh.includes(object)) this.wantedBytes += bytes;
         const room = this.#roomOf.get(rooms.at(object) as Placed);
         assert(room !== undefined, `object ${object} has a room`);
         room.users.push(left);
@@ -246,11 +230,6 @@ export class Residence {
       }
     }
     this.#planned.set(event.key, { event, ready: quiet(Promise.all(loading).then(never)), leave });
-  }
-
-  #memoryOf(object: number): number {
-    const tiers = this.#tiers;
-    return tiers.groups[tiers.objects[object]?.group ?? -1]?.memory ?? 0;
   }
 
   /** Who was told to leave any part of a room, now or earlier, and may be there still. */
@@ -263,62 +242,20 @@ export class Residence {
     if (room.cleared !== null) return room.cleared;
     const leaving = this.#leaving[memory] as Room[];
     leaving.push(room);
-    const { object } = room.placed, tenant = this.#tenants.at(object), failed = this.#failed;
+    const { object } = room.placed, tenant = this.#tenants.at(object), { failure } = this.#transfers;
     room.cleared = quiet((async () => {
       await room.loaded;
       await Promise.all(room.users);
-      if (failed.error !== null) throw failed.error;
-      if (tenant.needsSaving(this.#tenants.committed)) await this.#save(tenant);
+      failure.check();
+      if (tenant.needsSaving(this.#tenants.committed)) await this.#transfers.save(tenant);
       else await tenant.writing;
-      if (failed.error !== null) throw failed.error;
-      Atomics.store(new Int32Array(this.#tiers.rooms), object, 0);
+      failure.check();
+      this.#transfers.leave(object);
       this.#roomOf.delete(room.placed);
       leaving.splice(leaving.indexOf(room), 1);
     })());
     tenant.cleared = room.cleared;
     return room.cleared;
-  }
-
-  async #load(room: Room, memory: number, before: readonly Promise<void>[], event: TierEvent): Promise<void> {
-    const { object, address } = room.placed, tenant = this.#tenants.at(object), failed = this.#failed;
-    await Promise.all(before);
-    if (failed.error !== null) throw failed.error;
-    const page = (this.#poolAt(memory) + address) / pageBytes;
-    // An update that is done again finds what its first try has left.
-    const isReplaced = event.fresh.includes(object) && (event.kind === 'fill' || tenant.version !== event.step + 1);
-    if (!isReplaced && tenant.isReadable) {
-      try {
-        await this.#o.flash.read(tenant.piece, tenant.version, memory, page);
-      } catch (error) {
-        this.#fail(error as Error);
-        throw error;
-      }
-      if (failed.error !== null) throw failed.error;
-    }
-    Atomics.store(new Int32Array(this.#tiers.rooms), object, page);
-  }
-
-  /** Brings an object's contents to flash, once at a time. */
-  #save(tenant: Tenant): Promise<void> {
-    const failed = this.#failed, memory = this.#memoryOf(tenant.object), page = Atomics.load(new Int32Array(this.#tiers.rooms), tenant.object);
-    assert(page > 0, 'what is saved is in DRAM');
-    const { version } = tenant;
-    tenant.writing = quiet(tenant.writing.then(async () => {
-      if (failed.error !== null) throw failed.error;
-      if (!tenant.isDirty || tenant.version !== version) return;
-      try {
-        await this.#o.flash.write(tenant.piece, version, memory, page);
-        if (tenant.version === version) tenant.isDirty = false;
-      } catch (error) {
-        this.#fail(error as Error);
-        throw error;
-      }
-    }));
-    return tenant.writing;
-  }
-
-  async #saveAll(version: number): Promise<void> {
-    await Promise.all(this.#tenants.of(version).map((tenant) => (tenant.isDirty ? this.#save(tenant) : tenant.writing)));
   }
 
   /** What a part has changed by the time that it leaves. */
@@ -334,7 +271,7 @@ export class Residence {
       for (const object of changed) {
         const tenant = this.#tenants.at(object);
         tenant.change(version);
-        if (this.#commits) quiet(this.#save(tenant));
+        if (this.#commits) quiet(this.#transfers.save(tenant));
       }
     }
   }
