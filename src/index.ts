@@ -3,7 +3,7 @@
  */
 export { Cluster } from './emulator/cluster.js';
 export { startRemote, type RemoteCluster, type RemoteListeners } from './emulator/remote.js';
-export type { ClusterOptions, EvaluationOptions, KernelChoice, TrainOptions } from './emulator/options.js';
+export type { ClusterOptions, EvaluationOptions, KernelChoice, MemoryXOptions, RunCheckpointOptions, TrainOptions } from './emulator/options.js';
 export { Generation, type GenerateOptions, type GenerationRecord, type GenerationResult, type Prompt } from './emulator/generate.js';
 export type { GeneratedToken } from './cluster/coordinator/generation.js';
 export { Run, type Inspection, type RunPlan, type RunResult } from './emulator/run.js';
@@ -27,7 +27,7 @@ export { readSparsityConfig, sparsityOfConfig } from './formats/sparsity-config.
 export type { TrainingData } from './model/data.js';
 export { specs, type WaferSpec } from './spec/wafer.js';
 export { digest, firstDifference, type Difference, type NamedTensor } from './tensor/named.js';
-export type { RunRecord, CountsByDevice, SparsityReport } from './trace/record.js';
+export type { RunRecord, CountsByDevice, SparsityReport, TiersReport } from './trace/record.js';
 export type { Action, Counts } from './trace/counts.js';
 export { ActorFailed, CorruptFile, DoesNotFit, EmulatorBug, InvalidConfig, InvalidModel, NonFiniteLoss, NotEmulated, StorageFailed, WaferstreamError } from './util/errors.js';
 export { compareWithReference, type StepVerdicts } from './emulator/against-reference.js';

@@ -8,6 +8,7 @@ const training = [
 ] as const satisfies readonly OptionName[];
 const sparsity = ['sparsity', 'sparsityAlgorithm', 'sparsityInit', 'sparsityPattern', 'sparsityUpdateEvery'] as const satisfies readonly OptionName[];
 const precision = ['precision', 'activations', 'lossScale', 'stochasticRounding'] as const satisfies readonly OptionName[];
+const memoryX = ['dram', 'flashDir', 'shards', 'durability', 'checkpointDir', 'checkpointEvery', 'keepCheckpoints', 'resume'] as const satisfies readonly OptionName[];
 const saving = ['save', 'dtype', 'sparseLayout'] as const satisfies readonly OptionName[];
 const evaluation = ['evaluationSplit', 'evaluateEvery', 'evaluationBatches', 'patience'] as const satisfies readonly OptionName[];
 const shape = ['numCsx', 'rows', 'cols'] as const satisfies readonly OptionName[];
@@ -15,7 +16,7 @@ const host = ['threads', 'dispatcher', 'kernels'] as const satisfies readonly Op
 const sampling = ['maxTokens', 'temperature', 'topK', 'topP'] as const satisfies readonly OptionName[];
 
 export const commandOptions = {
-  train: [...data, ...model, ...training, 'gradAccumSteps', ...sparsity, ...precision, ...evaluation, ...saving, ...shape, ...host, 'json'],
+  train: [...data, ...model, ...training, 'gradAccumSteps', ...sparsity, ...precision, ...evaluation, ...memoryX, ...saving, ...shape, ...host, 'json'],
   verify: [...data, ...model, ...training, ...sparsity, ...precision, ...shape, 'json'],
   generate: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'prompt', 'prompts', ...sampling, 'seed', ...shape, ...host, 'json'],
   prune: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'sparsity', 'sparsityInit', 'sparsityPattern', 'seed', ...saving, 'json'],

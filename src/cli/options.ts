@@ -19,6 +19,12 @@ const oneOf = <const T extends readonly string[]>(choices: T) => v.picklist(choi
 const path = v.pipe(v.string(), v.minLength(1, 'a path'));
 const threads = v.union([v.literal('auto'), whole(1, 256)], 'auto, or a whole number from 1 to 256');
 
+/** 4G → 4,294,967,296 */
+function sizeOf(text: string): number {
+  const unit = text.replace(/^\d+/, '');
+  return Number(text.slice(0, text.length - unit.length)) * (byteUnits[unit] ?? Number.NaN);
+}
+
 const size = whole(1, 2 ** 20);
 const count = whole(1, 2 ** 30);
 /** A number that is out of range is a wrong number, not the path of a config. */
@@ -45,6 +51,9 @@ const bytesOrPath = v.pipe(v.string(), v.minLength(1, 'bytes, or the path of a t
 const numberTypeNames = ['float32', 'bfloat16', 'float16', 'cbfloat16'] as const;
 const scaleLimit = 'dynamic, none, or a power of two from 2^-40 to 2^40, such as 32768';
 const lossScale = v.union([v.picklist(['dynamic', 'none']), number((value) => Number.isInteger(Math.log2(value)) && Math.abs(Math.log2(value)) <= 40, scaleLimit)], scaleLimit);
+const bytesLimit = 'bytes, such as 500000000, 512M or 4G (K, M and G are powers of 1024)';
+const byteUnits: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+const bytes = v.pipe(v.string(), v.check((text) => /^\d{1,15}[KMGT]?$/.test(text) && Number.isSafeInteger(sizeOf(text)) && sizeOf(text) > 0, bytesLimit), v.transform(sizeOf));
 const dropoutLimit = 'off, or a number from 0 to below 1';
 
 /** Published shapes, which each name one model; their small ones for tests have a name in both families. */
@@ -98,6 +107,14 @@ const table = {
   activations: { flag: '--activations <name>', help: 'numbers of activations and deltas between layers: float32 (unless given), or those of --precision', schema: oneOf(numberTypeNames) },
   lossScale: { flag: '--loss-scale <x>', help: 'dynamic (float16 and cbfloat16 unless given), none, or a fixed power of two', schema: lossScale },
   stochasticRounding: { flag: '--stochastic-rounding', help: 'weights are rounded up or down by chance, keyed by the seed', schema: v.literal(true) },
+  dram: { flag: '--dram <bytes>', help: "MemoryX's DRAM, such as 512M; what exceeds it lies in --flash-dir", schema: bytes },
+  flashDir: { flag: '--flash-dir <path>', help: 'folder of the flash tier: state lies there, and every step survives', schema: path },
+  shards: { flag: '--shards <n>', help: 'MemoryX units, each with its own file and threads', schema: whole(1, 64) },
+  durability: { flag: '--durability <level>', help: 'a step survives the end of the process, loss of power, or only as a checkpoint: process (unless given), power or checkpoint', schema: oneOf(['process', 'power', 'checkpoint']) },
+  checkpointDir: { flag: '--checkpoint-dir <path>', help: 'where checkpoints go, with --checkpoint-every', schema: path },
+  checkpointEvery: { flag: '--checkpoint-every <n>', help: 'steps between checkpoints; one more follows the last step', schema: count },
+  keepCheckpoints: { flag: '--keep-checkpoints <n>', help: 'how many are kept, the newest; all unless given', schema: count },
+  resume: { flag: '--resume <path>', help: 'go on from a checkpoint, the newest of a folder of them, or a flash folder: the same bits as without the stop', schema: path },
   save: { flag: '--save <path>', help: 'where the weights go: a folder (with config.json and tokenizer), or one .safetensors file', schema: path },
   dtype: { flag: '--dtype <name>', help: 'numbers of the saved weights: float32, float16 or bfloat16', schema: oneOf(['float32', 'float16', 'bfloat16']) },
   sparseLayout: { flag: '--sparse-layout <name>', help: 'sparse weights as saved: dense (zeros, masks beside them) or compact (stored values alone)', schema: oneOf(['dense', 'compact']) },

@@ -51,7 +51,7 @@ export const runJob = async (job: Job, shape: ClusterOptions, show: 'lines' | 'j
   }, error: () => {} });
   try {
     for await (const report of run) {
-      if (report.step === 0) lossFirst = report.loss;
+      if (Number.isNaN(lossFirst)) lossFirst = report.loss;
       lossLast = report.loss;
       samples += report.samples;
       tokens += report.tokens;

@@ -5,6 +5,8 @@ import { lossOf, runJob, unitOf } from './run.js';
 import { clusterShape } from './setup/cluster.js';
 import { setUp, type Defaults } from './setup/job.js';
 import { checkSave, saveWeights } from './setup/save.js';
+import { tiersLine } from './tiers-line.js';
+import { formatBytes } from '../util/units.js';
 import { flopsLine, flopsOf, inAll, sparsityShare, sparsityTable } from './sparsity-table.js';
 
 const defaults: Defaults = {
@@ -27,7 +29,7 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
       type: 'summary', steps: record.steps, parameters: job.model.parameterCount, numCsx: shape.numCsx, ...plan, threads, kernels,
       entropy: job.entropy, lossFirst, lossLast, evaluation: evaluations.at(-1) ?? null, samples, tokens, seconds, samplesPerSecond: samples / seconds, tokensPerSecond: tokens / seconds,
       sparse: sparsity.map((line) => ({ ...line, sparsity: sparsityShare(line) })), sparsity: sparsityShare(inAll(sparsity)), ...flopsOf(total),
-      precision: record.precision, skippedSteps: record.skippedSteps, lossScale: record.lossScale, saved: options.save ?? null, weightsDigest: record.weightsDigest,
+      precision: record.precision, skippedSteps: record.skippedSteps, lossScale: record.lossScale, tiers: record.tiers, checkpoints: record.checkpoints, saved: options.save ?? null, weightsDigest: record.weightsDigest,
     });
     return 0;
   }
@@ -39,6 +41,8 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
     print(sparsityTable(sparsity));
     print(flopsLine(total));
   }
+  if (record.tiers !== null) print(tiersLine(record.tiers));
+  if (record.checkpoints.count > 0) print(`${record.checkpoints.count} checkpoint${record.checkpoints.count === 1 ? '' : 's'}, ${formatBytes(record.checkpoints.bytes)}, in ${options.checkpointDir}`);
   print(`weights ${record.weightsDigest}; ${seconds.toFixed(2)} s, ${showRate(unit, { samples, tokens }[unit], seconds)}`);
   if (saved !== null) print(`saved to ${saved}`);
   return 0;

@@ -9,8 +9,7 @@ import { numCsxMax, type WaferSpec } from '../spec/wafer.js';
 import type { NamedTensor } from '../tensor/named.js';
 import { InvalidConfig } from '../util/errors.js';
 import { fanIns, type FanIn } from '../cluster/swarmx/tree.js';
-import type { Durability } from '../cluster/coordinator/residence.js';
-import { durabilities } from '../cluster/coordinator/residence.js';
+import { durabilities, type Durability } from '../cluster/coordinator/residence.js';
 
 /** 'auto': the fastest build that passes its self-test; 'simd128': without the revectorizer; 'twin': the plain scalar twins. */
 export type KernelChoice = 'auto' | 'simd128' | 'twin';
@@ -30,7 +29,7 @@ export interface MemoryXOptions {
   readonly durability?: Durability;
 }
 
-export interface CheckpointOptions {
+export interface RunCheckpointOptions {
   /** Where checkpoints go, each a folder of its own. */
   readonly dir: string;
   /** Steps between them; one more follows the last step. */
@@ -99,7 +98,7 @@ export interface TrainOptions {
   /** First masks of sparse weights, in place of what `sparsity` begins with: those of a checkpoint. */
   readonly masks?: readonly NamedMask[];
   /** Checkpoints on the way, without stopping the stream. */
-  readonly checkpoint?: CheckpointOptions;
+  readonly checkpoint?: RunCheckpointOptions;
   /**
    * Goes on from a checkpoint, the newest of a folder of them, or a flash store: same bits as a run that was never stopped, on whatever cluster. Model, data, optimizer,
    * batch size and seed must be those of its run.

@@ -8,5 +8,7 @@ export const clusterShape = (options: Options, signal: AbortSignal): ClusterOpti
   together(options, 'rows', 'cols');
   const { rows, cols, numCsx = 1, threads = 'auto', dispatcher = 'thread', kernels = 'auto' } = options;
   if (dispatcher === 'local' && options.threads === undefined) return clusterShape({ ...options, threads: 1 }, signal);
-  return { numCsx, threads, dispatcher, kernels, wafer: rows === undefined || cols === undefined ? 'auto' : { rows, cols }, signal };
+  const { dram, flashDir, shards, durability } = options;
+  const memoryX = { ...(dram === undefined ? {} : { dramBytes: dram }), ...(flashDir === undefined ? {} : { flashDir }), ...(shards === undefined ? {} : { shards }), ...(durability === undefined ? {} : { durability }) };
+  return { numCsx, threads, dispatcher, kernels, wafer: rows === undefined || cols === undefined ? 'auto' : { rows, cols }, memoryX, signal };
 };

@@ -11,7 +11,7 @@ import { batchOf } from './batch.js';
 import { evaluationOf, readSimpleData, readTokenData, type Data } from './data.js';
 import { makeTransformer, sourceOf, type Source, type TransformerSizes } from './model.js';
 import { makeOptimizer } from './optimizer.js';
-import { outside, refuse } from './rules.js';
+import { outside, refuse, together } from './rules.js';
 import { precisionOf } from './precision.js';
 import { checkSparsityOptions, sparsityOf } from './sparsity.js';
 import { chooseTokenizer, type TokenizerChoice } from './tokenizer.js';
@@ -72,6 +72,15 @@ const checkLength = (model: Model, data: TrainingData): void => {
   }
 };
 
+/** Checkpoints, and what the run goes on from. */
+const survivalOf = (options: Options): Pick<TrainOptions, 'checkpoint' | 'resume'> => {
+  together(options, 'checkpointDir', 'checkpointEvery');
+  const { checkpointDir: dir, checkpointEvery: every, keepCheckpoints: keep, resume } = options;
+  if (dir === undefined || every === undefined) refuse(options, ['keepCheckpoints'], 'belongs to --checkpoint-dir');
+  if (resume !== undefined) refuse(options, ['weights'], 'has no effect beside --resume, which has its own');
+  return { ...(resume === undefined ? {} : { resume }), ...(dir === undefined || every === undefined ? {} : { checkpoint: { dir, every, ...(keep === undefined ? {} : { keep }) } }) };
+};
+
 /** Reads the data and builds everything that decides about the weights. @throws InvalidConfig, InvalidModel, NotEmulated, CorruptFile */
 export const setUp = async (options: Options, defaults: Defaults): Promise<Job> => {
   const { steps = defaults.steps, seed = 0, clipNorm, recompute, weights } = options;
@@ -93,6 +102,7 @@ export const setUp = async (options: Options, defaults: Defaults): Promise<Job> 
       ...(clipNorm === undefined ? {} : { clipNorm }),
       ...(recompute === undefined ? {} : { recompute }),
       ...(evaluation === null ? {} : { evaluation }),
+      ...survivalOf(options),
       ...(checkpoint === null ? {} : { weights: checkpoint.weights }),
       ...sparse,
       ...numbers,

@@ -4,8 +4,8 @@ import type { Counts } from '../../trace/counts.js';
 import type { ClusterLayout } from '../layout.js';
 import type { TreeNodePlan } from '../swarmx/protocol.js';
 import type { Archiving } from './archiving.js';
-import type { Ledger, Ports } from './ports.js';
-import type { Residence } from './residence.js';
+import type { Ports } from './ports.js';
+import type { Tiers } from './tiered.js';
 
 /** What a run says of each step. */
 export interface StepReport {
@@ -26,6 +26,8 @@ export interface StepReport {
   /** Masks that changed behind the step, and the share of positions of sparse weights that is not stored from then on; only where weights are sparse. */
   readonly masksUpdated?: number;
   readonly sparsity?: number;
+  /** What MemoryX's tiers did since the step before: bytes over flash, and waiting of all parts of the step. */
+  readonly tiers?: { readonly readBytes: number; readonly writtenBytes: number; readonly waitedSeconds: number };
   /** Host time since the step before was acknowledged. */
   readonly seconds: number;
 }
@@ -60,7 +62,7 @@ export interface TrainingOptions {
   /** Steps in all. */
   readonly steps: number;
   /** Where MemoryX has two tiers: who is in DRAM, and what flash is asked. */
-  readonly tiers: { readonly residence: Residence; readonly ledger: Ledger } | null;
+  readonly tiers: Tiers | null;
   /** Makes what takes checkpoints, where they are asked for. */
   readonly archive: ((onFailure: (error: Error) => void) => Archiving) | null;
   /** Evaluations before the first step of this run. */

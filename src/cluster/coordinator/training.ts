@@ -25,7 +25,8 @@ import { lossOf } from './loss.js';
 import { Ledger } from './ports.js';
 import type { Archiving } from './archiving.js';
 import { Slots } from './slots.js';
-import type { EvaluationPlan, EvaluationReport, TrainingOptions, TrainingResult } from './training-plan.js';
+import type { EvaluationPlan, EvaluationReport, StepReport, TrainingOptions, TrainingResult } from './training-plan.js';
+import type { Tiers } from './tiered.js';
 import { visitsOf } from './visits.js';
 
 /** Attempts at one step before its fault is taken for lasting. */
@@ -36,6 +37,7 @@ const settleTurnsMax = 10_000;
 /** @throws NonFiniteLoss, ActorFailed when a fault will not go away, or the signal's reason */
 export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
   const { layout, ports } = o, residence = o.tiers?.residence ?? null;
+  const tiersNow = o.tiers === null ? null : tiersSince(o.tiers);
   const underWay = new Map<string, () => Promise<unknown>>();
   const microBatches = dealBatch(layout.batch);
   const slabs = microBatches.reduce((sum, microBatch) => sum + microBatch.count, 0);
@@ -155,6 +157,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
         o.onStep({
           step, loss, learningRate: o.learningRate(step), samples: layout.batch.samples, tokens: factor === 0 ? 0 : Math.round(1 / factor), ...(norm === undefined ? {} : { gradientNorm: norm }), ...(scale === undefined ? {} : { lossScale: scale, skipped: isSkipped }),
           ...(sparsity === null ? {} : { masksUpdated: changed ?? 0, sparsity }),
+          ...(tiersNow === null ? {} : { tiers: tiersNow() }),
           seconds: (now - clock) / 1000,
         });
         clock = now;
@@ -193,6 +196,16 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     }
   }
   return { losses, steps: acknowledged, evaluations, faults, masksKept, scaling, counts, redone: readCounts(redone), evaluated: readCounts(evaluated), credits: Object.fromEntries(totals) };
+};
+
+/** What the tiers did since it was asked before. */
+const tiersSince = ({ residence, flash }: Tiers): (() => NonNullable<StepReport['tiers']>) => {
+  let before = { readBytes: 0, writtenBytes: 0, waitedSeconds: 0 };
+  return () => {
+    const now = { readBytes: flash.totals.readBytes, writtenBytes: flash.totals.writtenBytes, waitedSeconds: residence.waitedMs / 1000 }, last = before;
+    before = now;
+    return { readBytes: now.readBytes - last.readBytes, writtenBytes: now.writtenBytes - last.writtenBytes, waitedSeconds: now.waitedSeconds - last.waitedSeconds };
+  };
 };
 
 const stepsFrom = (first: number, end: number, archive: Archiving | null): Segment[] => Array.from({ length: end - first }, (_, i) => ({ kind: 'train', step: first + i, archive: archive?.isComing(first + i) ?? false }));
