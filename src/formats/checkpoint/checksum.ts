@@ -50,12 +50,23 @@ const join = (a: Range, b: Range): Range => {
   return { first: a.first, end: Math.max(a.end, b.end), crc };
 };
 
+/** How many of a list's first ones hold, where those that hold come first. */
+const countOf = <T>(list: readonly T[], holds: (one: T) => boolean): number => {
+  let low = 0, high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1, one = list[middle];
+    if (one !== undefined && holds(one)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+};
+
 /** Disjoint ranges in order, and one more; those that meet become one. */
-export const addRange = (ranges: readonly Range[], added: Range): Range[] => {
-  if (added.end === added.first) return [...ranges];
-  const before = ranges.filter(({ end }) => end < added.first), behind = ranges.filter(({ first }) => first > added.end);
-  const near = [...ranges.slice(before.length, ranges.length - behind.length), added].toSorted((a, b) => a.first - b.first || a.end - b.end);
-  return [...before, near.reduce(join), ...behind];
+export const addRange = (ranges: readonly Range[], added: Range): readonly Range[] => {
+  if (added.end === added.first) return ranges;
+  const before = countOf(ranges, ({ end }) => end < added.first), upTo = countOf(ranges, ({ first }) => first <= added.end);
+  const near = [...ranges.slice(before, upTo), added].toSorted((a, b) => a.first - b.first || a.end - b.end);
+  return ranges.toSpliced(before, upTo - before, near.reduce(join));
 };
 
 /** Calls `visit` for the bytes of a file from `at` on, piece by piece; a piece is valid until the next. */

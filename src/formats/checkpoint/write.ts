@@ -21,10 +21,13 @@ import { bytesOf, createTensorFile, openTensorFile, planFiles, type CheckpointTe
 /** What a writer has written: plain data, for another thread's `add`. */
 export type WrittenRanges = readonly { readonly file: TensorFileName; readonly name: string; readonly ranges: readonly Range[] }[];
 
+/** A folder whose name survives, and those above it. */
 const makeFolder = (fs: FileSystem, dir: string): void => {
-  if (fs.kind(dir) !== null) return;
+  const missing: string[] = [];
+  for (let at = dir; fs.kind(at) === null; at = dirname(at)) missing.push(at);
+  if (missing.length === 0) return;
   fs.makeFolder(dir);
-  fs.syncFolder(dirname(dir));
+  for (const made of missing) fs.syncFolder(dirname(made));
 };
 
 /**

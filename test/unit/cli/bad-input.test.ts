@@ -205,7 +205,7 @@ const cases: readonly Case[] = [
   { args: 'inspect half', code: 1, says: /half.sparsity\.safetensors: the masks of sparse weights are missing/ },
   { args: 'generate --weights compact.safetensors --model gpt --prompt a', code: 1, says: /compact\.safetensors: / },
   // inspect and generate
-  { args: 'inspect', code: 78, says: /missing required argument 'file'/ },
+  { args: 'inspect', code: 78, says: /missing required argument 'path'/ },
   { args: 'inspect nowhere', code: 1, says: /nowhere: no such file/ },
   { args: 'inspect text.txt', code: 1, says: /text\.txt/ },
   { args: 'inspect cut.safetensors', code: 1, says: /cut\.safetensors/ },

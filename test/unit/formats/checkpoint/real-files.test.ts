@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
 import { latestCheckpoint, listCheckpoints, pruneCheckpoints, removeLeftovers } from '../../../../src/formats/checkpoint/folders.js';
 import { readCheckpointState, verifyCheckpoint } from '../../../../src/formats/checkpoint/read.js';
@@ -15,7 +16,9 @@ import { mlp } from '../../../../src/model/presets/small.js';
 import { crc32 } from '../../../../src/storage/crc.js';
 import { realFileSystem as fs } from '../../../../src/storage/real-file-system.js';
 import type { CheckpointTensor } from '../../../../src/formats/checkpoint/tensor-file.js';
-import { assertWhole, bitsOf, valuesOf, writeWhole } from '../../../support/checkpoints.js';
+import { beginCheckpoint, type WrittenRanges } from '../../../../src/formats/checkpoint/write.js';
+import type { CheckpointLane } from '../../../support/checkpoint-lane.js';
+import { assertWhole, bitsOf, someState, valuesOf, writeWhole } from '../../../support/checkpoints.js';
 
 const root = mkdtempSync(join(tmpdir(), 'waferstream-checkpoints-')), child = fileURLToPath(new URL('../../../support/checkpoint-child.js', import.meta.url));
 after(() => rmSync(root, { recursive: true }));
@@ -58,6 +61,24 @@ test('a file that may not grow: a typed error with its code, and the checkpoints
   assert.match(failure.message, /optimizer\.safetensors: .*the file may not grow that large/);
   assert.deepEqual(listCheckpoints(dir).map(({ step }) => step), [1]);
   assert.deepEqual(readdirSync(dir), ['step-00000001']);
+});
+
+test('threads write their parts of every tensor out of one shared memory', async () => {
+  const dir = join(root, 'threads'), shape = [300, 1000], lanes = 3;
+  const tensors: readonly CheckpointTensor[] = [{ file: 'model', name: 'a', shape }, { file: 'optimizer', name: 'a.exp_avg', shape }, { file: 'masks', name: 'a', shape }];
+  const shared = tensors.map((tensor): CheckpointLane['tensors'][number] => {
+    const bits = bitsOf(valuesOf(9, tensor)), memory = new SharedArrayBuffer(bits.length);
+    new Uint8Array(memory).set(bits);
+    return { ...tensor, memory };
+  });
+  const writer = beginCheckpoint(dir, 9, tensors), ended = await Promise.all(Array.from({ length: lanes }, (_, lane) => new Promise<WrittenRanges>((resolve, reject) => {
+    const workerData: CheckpointLane = { partFolder: writer.partFolder, tensors: shared, lane, lanes };
+    new Worker(new URL('../../../support/checkpoint-lane.js', import.meta.url), { workerData }).once('message', resolve).once('error', reject);
+  })));
+  for (const ranges of ended) writer.add(ranges);
+  const path = writer.finish(someState(9, tensors));
+  assert.deepEqual(verifyCheckpoint(path), []);
+  assertWhole(path, 9, fs, tensors);
 });
 
 test('the files are what other programs read, and their checksums what other programs count', async () => {
