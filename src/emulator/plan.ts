@@ -25,7 +25,7 @@ import type { SparseParameter } from '../model/sparsity.js';
 import { rotaryTables } from '../model/rotary.js';
 import { specs } from '../spec/wafer.js';
 import { MemoryPlan, floats } from '../tensor/shared-memory.js';
-import { DoesNotFit, NotEmulated } from '../util/errors.js';
+import { DoesNotFit, InvalidConfig, NotEmulated } from '../util/errors.js';
 import { MiB, roundUp } from '../util/units.js';
 import { makeCounters } from '../trace/counts.js';
 import { checkTrainOptions, type ClusterOptions, type MemoryXOptions, type TrainOptions } from './options.js';
@@ -46,6 +46,9 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
   checkOptimizer(o.optimizer);
   checkData(model, o.data);
   if (o.evaluation !== undefined) checkData(model, o.evaluation.data);
+  if (o.inspect === true && cluster.memoryX?.flashDir !== undefined) {
+    throw new InvalidConfig({ what: 'an inspection of a run whose gradients may be on flash', where: 'inspect', hint: 'leave memoryX.flashDir out: the same bits without it' });
+  }
   const numCsx = cluster.numCsx ?? 1;
   const { tokensPerSample } = model;
   const share = slabsPerWafer(o.batchSize, numCsx, slabTokens, o.microBatchSize, tokensPerSample);

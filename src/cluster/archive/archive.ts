@@ -8,7 +8,7 @@
 import { join } from 'node:path';
 import { deserialize } from 'node:v8';
 import type { Behavior } from '../../actor/behavior.js';
-import { partName, pruneCheckpoints } from '../../formats/checkpoint/folders.js';
+import { partName, pruneCheckpoints, removeLeftovers } from '../../formats/checkpoint/folders.js';
 import type { CheckpointState } from '../../formats/checkpoint/state.js';
 import type { CheckpointTensor } from '../../formats/checkpoint/tensor-file.js';
 import { beginCheckpoint, continueCheckpoint, type CheckpointWriter } from '../../formats/checkpoint/write.js';
@@ -45,7 +45,7 @@ export const archive = ({ layout, dir, keep, text }: ArchiveProps): Behavior<Arc
     { file: 'model', name: spec.name, shape: spec.shape }, ...momentTensors(layout.optimizer, spec),
     ...(layout.memoryX.parameters[spec.index]?.sparse === null ? [] : [{ file: 'masks', name: spec.name, shape: spec.shape } as const]),
   ]);
-  let writer: CheckpointWriter | null = null, step = -1, isContinued = false;
+  let writer: CheckpointWriter | null = null, step = -1, isContinued = false, isTidy = false;
   const writing = (version: number): CheckpointWriter => {
     assert(writer !== null && step === version, `the checkpoint of step ${version} was begun`);
     return writer;
@@ -80,6 +80,9 @@ export const archive = ({ layout, dir, keep, text }: ArchiveProps): Behavior<Arc
         case 'archive.begin':
           if (message.again === 1 && writer !== null && step === message.version) break;
           writer?.abandon();
+          // What killed runs have left; one that goes on is its own.
+          if (!isTidy && message.again === 0) removeLeftovers(dir);
+          isTidy = true;
           writer = message.again === 1 ? continueCheckpoint(join(dir, partName(message.version))) : beginCheckpoint(dir, message.version, tensors);
           step = message.version;
           isContinued = message.again === 1;
