@@ -5,9 +5,10 @@
  *
  * A store that the run itself writes to is gone on with in place. Not here: the contract (contract.ts), the forms (stored-state.ts, formats/checkpoint/).
  */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { FirstState } from '../cluster/store.js';
 import type { EvaluationReport } from '../cluster/coordinator/training-plan.js';
+import { latestCheckpoint, stateName } from '../formats/checkpoint/folders.js';
 import { openCheckpoint } from '../formats/checkpoint/read.js';
 import { samplesOf } from '../model/data.js';
 import type { Model } from '../model/graph.js';
@@ -15,6 +16,7 @@ import { momentNames } from '../model/moments.js';
 import { optimizerFor, type Optimizer } from '../model/optimizer.js';
 import type { ScalingState } from '../model/precision.js';
 import type { NamedMask } from '../model/sparsity.js';
+import { realFileSystem } from '../storage/real-file-system.js';
 import { InvalidConfig } from '../util/errors.js';
 import { checkContract, contractOf, contractOfCheckpoint } from './contract.js';
 import { foldersOf } from './flash.js';
@@ -47,6 +49,9 @@ const openSaved = (path: string, model: Model, optimizer: Optimizer, samples: nu
   if (isStore(path)) {
     const stored = openStored(path);
     return { ...stored, contract: stored.about.contract };
+  }
+  if (latestCheckpoint(path) === null && realFileSystem.kind(join(path, stateName)) === null) {
+    throw new InvalidConfig({ what: 'nothing to resume from', where: 'resume', value: path, hint: 'give a checkpoint, a folder of checkpoints, or the folder of a flash store' });
   }
   const open = openCheckpoint(path), { state } = open;
   const momentOf = (name: string, number: number): string => {
