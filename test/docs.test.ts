@@ -1,11 +1,12 @@
 /**
  * The code in the pages: every TypeScript block of README.md and docs/ type-checks against the public doors, and runs.
  *
- * Blocks are written beside this built test, with the package's name replaced by the built doors. Not here: the shell blocks.
+ * Blocks are written beside this built test, with the package's name replaced by the built doors; each runs in an empty folder with README.md in it. Not here: the shell blocks.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -53,7 +54,10 @@ test('the code of the pages type-checks', () => {
 for (const { page, file, isTest } of blocks) {
   test(`${page}: ${isTest ? 'its tests pass' : 'its code runs'} (${file.slice(folder.length)})`, () => {
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const { status, stdout, stderr } = spawnSync(process.execPath, [...(isTest ? ['--test'] : []), file.replace(/\.ts$/, '.js')], { encoding: 'utf8', timeout: 120_000, env });
+    const cwd = mkdtempSync(join(tmpdir(), 'waferstream-pages-'));
+    copyFileSync(join(root, 'README.md'), join(cwd, 'README.md'));
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...(isTest ? ['--test'] : []), file.replace(/\.ts$/, '.js')], { encoding: 'utf8', timeout: 120_000, env, cwd });
+    rmSync(cwd, { recursive: true });
     assert.equal(status, 0, stdout + stderr);
     if (isTest) assert.match(stdout, /^# pass [1-9]/m);
   });

@@ -13,11 +13,17 @@ const lookSteps = 2;
 /** Past wants of an object that are forgotten together. */
 const pruneFrom = 256;
 
+/** What is to be done, made when it is asked for: a run may be of any length. */
+export interface Segments {
+  readonly count: number;
+  readonly at: (index: number) => Segment;
+}
+
+export const noSegments: Segments = { count: 0, at: (step) => ({ kind: 'train', step, archive: false }) };
+
 export class Future {
   readonly #eventsOf: (segment: Segment) => readonly TierEvent[];
-  readonly #segments: Segment[];
-  /** Segments that are to be done; later ones are only looked at. */
-  readonly #count: number;
+  readonly #segments: Segments;
   readonly #from: number;
   /** Drawn and not yet planned, by number in order. */
   readonly #events = new Map<number, TierEvent>();
@@ -32,10 +38,9 @@ export class Future {
   /** Index of the latest event that somebody asked for. */
   entered: number;
 
-  constructor(eventsOf: (segment: Segment) => readonly TierEvent[], segments: readonly Segment[], from = 0) {
+  constructor(eventsOf: (segment: Segment) => readonly TierEvent[], segments: Segments, from = 0) {
     this.#eventsOf = eventsOf;
-    this.#segments = [...segments];
-    this.#count = segments.length;
+    this.#segments = segments;
     this.#from = from;
     this.entered = from - 1;
   }
@@ -59,7 +64,7 @@ export class Future {
 
   /** The number of a part that will come. */
   indexOf(key: string): number {
-    for (let segment = this.#ends.length; !this.#indexOf.has(key) && segment < this.#count; segment++) this.#draw();
+    for (let segment = this.#ends.length; !this.#indexOf.has(key) && segment < this.#segments.count; segment++) this.#draw();
     const found = this.#indexOf.get(key);
     assert(found !== undefined, `part '${key}' of a step will come`);
     this.#indexOf.delete(key);
@@ -84,22 +89,23 @@ export class Future {
   }
 
   #todo(): number {
-    return this.#ends.length >= this.#count ? (this.#ends[this.#count - 1] ?? 0) : this.#drawn;
+    const { count } = this.#segments;
+    return this.#ends.length >= count ? (this.#ends[count - 1] ?? 0) : this.#drawn;
   }
 
   #extend(count: number): void {
-    while (this.#drawn < count && this.#ends.length < this.#count) this.#draw();
+    while (this.#drawn < count && this.#ends.length < this.#segments.count) this.#draw();
   }
 
   #draw(): void {
-    const number = this.#ends.length;
-    const segment = this.#segments[number] ?? this.#beyond();
-    this.#segments[number] ??= segment;
-    for (const event of this.#eventsOf(segment)) {
+    const number = this.#ends.length, isToDo = number < this.#segments.count;
+    for (const event of this.#eventsOf(isToDo ? this.#segments.at(number) : this.#beyond(number - this.#segments.count))) {
       const index = this.#from + this.#drawn;
-      if (number < this.#count) this.#events.set(this.#drawn, event);
+      if (isToDo) {
+        this.#events.set(this.#drawn, event);
+        this.#indexOf.set(event.key, index);
+      }
       this.#drawn++;
-      if (number < this.#count) this.#indexOf.set(event.key, index);
       for (const object of event.wants) {
         const of = this.#wants.get(object);
         if (of === undefined) this.#wants.set(object, [index]);
@@ -109,8 +115,9 @@ export class Future {
     this.#ends.push(this.#drawn);
   }
 
-  #beyond(): Segment {
-    const last = this.#segments[this.#ends.length - 1];
-    return { kind: 'train', step: last === undefined ? 0 : last.kind === 'train' ? last.step + 1 : last.step, archive: false };
+  /** Steps behind the last segment: only looked at. */
+  #beyond(index: number): Segment {
+    const { count, at } = this.#segments, last = count === 0 ? null : at(count - 1);
+    return { kind: 'train', step: last === null ? index : last.kind === 'train' ? last.step + 1 + index : last.step + index, archive: false };
   }
 }

@@ -13,7 +13,7 @@ import { assert, EmulatorBug } from '../../util/errors.js';
 import { pageBytes, type ClusterLayout, type TierPlan } from '../layout.js';
 import { Rooms, type Placed } from '../rooms.js';
 import type { Segment, TierEvent } from '../wants.js';
-import { Future } from './future.js';
+import { Future, noSegments, type Segments } from './future.js';
 import type { FlashPort } from './flash-port.js';
 import { Tenants } from './tenants.js';
 import { quiet, Transfers } from './transfers.js';
@@ -71,7 +71,7 @@ export class Residence {
     this.#tenants = new Tenants(o.layout.tiers, version, isOnFlash);
     this.#rooms = this.#emptyRooms();
     this.#leaving = this.#rooms.map(() => []);
-    this.#future = new Future(o.eventsOf, []);
+    this.#future = new Future(o.eventsOf, noSegments);
     this.#transfers = new Transfers(o.layout.tiers, this.#tenants, o.flash);
   }
 
@@ -94,7 +94,7 @@ export class Residence {
   }
 
   /** What comes next, one segment after the other. */
-  begin(segments: readonly Segment[]): void {
+  begin(segments: Segments): void {
     assert(this.#open.size === 0, 'whatever was entered has been left');
     this.#planned.clear();
     this.#future = new Future(this.#o.eventsOf, segments, this.#future.index);

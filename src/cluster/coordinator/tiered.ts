@@ -64,7 +64,7 @@ const redoing = async ({ residence, ledger }: Tiers, revive: () => Promise<void>
 export const fillTiers = (layout: ClusterLayout & { readonly tiers: TierPlan }, tiers: Tiers, first: number, fill: (parameter: number) => void, revive: () => Promise<void>, signal: AbortSignal): Promise<void> =>
   redoing(tiers, revive, signal, async () => {
     const { residence } = tiers;
-    residence.begin([{ kind: 'fill', step: first }]);
+    residence.begin({ count: 1, at: () => ({ kind: 'fill', step: first }) });
     const visits = visitsOf(residence);
     for (const [group, { parameters }] of layout.tiers.groups.entries()) {
       signal.throwIfAborted();

@@ -16,10 +16,10 @@ import { ActorFailed, assert, NonFiniteLoss } from '../../util/errors.js';
 import { nowMs } from '../../util/clock.js';
 import { dealBatch, slabsOfSample } from '../deal.js';
 import { sparsityOf } from '../masks.js';
-import type { Segment } from '../wants.js';
 import { attempt, type StreamCredits } from './attempt.js';
 import { lookahead } from './down.js';
 import { evaluate } from './evaluate.js';
+import type { Segments } from './future.js';
 import { firstScaling, LossScaler } from './loss-scaler.js';
 import { lossOf } from './loss.js';
 import { Ledger } from './ports.js';
@@ -111,7 +111,7 @@ export const train = async (o: TrainingOptions): Promise<TrainingResult> => {
     const evaluation: EvaluationPlan | null = isEvaluationDue ? o.evaluation : null;
     const visits = visitsOf(residence);
     const isArchiving: boolean = evaluation === null && isArchiveDue;
-    const segments: readonly Segment[] = isArchiving ? [{ kind: 'archive', step: acknowledged }] : evaluation === null ? stepsFrom(acknowledged, end, archive) : batchesAfter(acknowledged, evaluation.batches);
+    const segments = isArchiving ? oneArchive(acknowledged) : evaluation === null ? stepsFrom(acknowledged, end, archive) : batchesAfter(acknowledged, evaluation.batches);
     residence?.begin(segments);
     if (isRedone && !isArchiving) archive?.go(ledger, visits);
     isRedone = false;
@@ -208,11 +208,12 @@ const tiersSince = ({ residence, flash }: Tiers): (() => NonNullable<StepReport[
   };
 };
 
-const stepsFrom = (first: number, end: number, archive: Archiving | null): Segment[] => Array.from({ length: end - first }, (_, i) => ({ kind: 'train', step: first + i, archive: archive?.isComing(first + i) ?? false }));
+const stepsFrom = (first: number, end: number, archive: Archiving | null): Segments => ({ count: end - first, at: (i) => ({ kind: 'train', step: first + i, archive: archive?.isComing(first + i) ?? false }) });
+const oneArchive = (step: number): Segments => ({ count: 1, at: () => ({ kind: 'archive', step }) });
 /** Whether an evaluation follows so many steps. */
 const isJudgedAt = (step: number, every: number, steps: number): boolean => step % every === 0 || step === steps;
 /** Evaluation batches stand at places of the parity of the weights they read. */
-const batchesAfter = (step: number, batches: number): Segment[] => Array.from({ length: batches }, (_, batch) => ({ kind: 'evaluate', step: step + 2 * batch }));
+const batchesAfter = (step: number, batches: number): Segments => ({ count: batches, at: (batch) => ({ kind: 'evaluate', step: step + 2 * batch }) });
 
 /** `source`, ended by an error of `fatal` or by the signal. */
 const stoppable = (source: Observable<unknown>, fatal: Observable<never>, signal: AbortSignal): Observable<unknown> =>

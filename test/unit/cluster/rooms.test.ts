@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Future } from '../../../src/cluster/coordinator/future.js';
+import { Future, type Segments } from '../../../src/cluster/coordinator/future.js';
 import { Rooms, type Placed, type Placement } from '../../../src/cluster/rooms.js';
 import type { Segment, TierEvent } from '../../../src/cluster/wants.js';
 
@@ -156,6 +156,8 @@ test('wants that exceed the pool are an error of the planner\'s caller', () => {
 
 const event = (key: string, wants: readonly number[]): TierEvent => ({ key, kind: 'read', step: 0, groups: [], wants, fresh: [], isLast: false });
 
+const stepsFrom = (first: number, count: number): Segments => ({ count, at: (i) => ({ kind: 'train', step: first + i, archive: false }) });
+
 test('the future is that of a plain scan, as far as it looks', () => {
   fc.assert(
     fc.property(
@@ -163,7 +165,7 @@ test('the future is that of a plain scan, as far as it looks', () => {
       (kinds, count, from, first) => {
         // Step by step one kind of segment after the other; those behind the last are looked at too.
         const eventsOf = ({ step }: Segment): TierEvent[] => (kinds[step % kinds.length] ?? []).map((wants, i) => event(`${step}/${i}`, wants));
-        const segments: Segment[] = Array.from({ length: count }, (_, i) => ({ kind: 'train', step: first + i, archive: false })), future = new Future(eventsOf, segments, from);
+        const future = new Future(eventsOf, stepsFrom(first, count), from);
         const all: { readonly wants: readonly number[]; readonly segment: number }[] = Array.from({ length: count + 4 }, (_, i) => first + i).flatMap((step) => eventsOf({ kind: 'train', step, archive: false }).map(({ wants }) => ({ wants, segment: step - first })));
         const planned = all.filter(({ segment }) => segment < count).length;
         for (let i = 0; i < planned; i++) {
@@ -186,7 +188,7 @@ test('the future is that of a plain scan, as far as it looks', () => {
 });
 
 test('the future gives events up to an index, and knows their numbers by key', () => {
-  const future = new Future(({ step }) => [event(`a${step}`, [step]), event(`b${step}`, [9])], [4, 5].map((step) => ({ kind: 'train' as const, step, archive: false })), 10);
+  const future = new Future(({ step }) => [event(`a${step}`, [step]), event(`b${step}`, [9])], stepsFrom(4, 2), 10);
   assert.equal(future.next(9), null);
   assert.equal(future.next(10)?.event.key, 'a4');
   assert.equal(future.indexOf('b5'), 13);

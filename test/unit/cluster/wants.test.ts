@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { mock, test } from 'node:test';
 import fc from 'fast-check';
+import type { Segments } from '../../../src/cluster/coordinator/future.js';
 import { Residence } from '../../../src/cluster/coordinator/residence.js';
 import { dealBatch } from '../../../src/cluster/deal.js';
 import { wantsOf, type Segment, type TierEvent } from '../../../src/cluster/wants.js';
@@ -21,8 +22,8 @@ const flashDir = freshFolder('wants');
 const watch = async (run: () => Promise<unknown>): Promise<{ readonly begun: Segment[][]; readonly entered: string[][]; readonly left: string[][] }> => {
   const begun: Segment[][] = [], entered: string[][] = [], left: string[][] = [], { begin, enter, leave } = Residence.prototype;
   const mocks = [
-    mock.method(Residence.prototype, 'begin', function (this: Residence, segments: readonly Segment[]) {
-      begun.push([...segments]);
+    mock.method(Residence.prototype, 'begin', function (this: Residence, segments: Segments) {
+      begun.push(Array.from({ length: segments.count }, (_, i) => segments.at(i)));
       entered.push([]);
       left.push([]);
       return begin.call(this, segments);
