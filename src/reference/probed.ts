@@ -11,7 +11,7 @@
  * ReLU turns over where a probe may not look: models that have it keep their worst cases. Not here: any kernel's code.
  */
 import type { Model } from '../model/graph.js';
-import { purposes, randomWord } from '../util/prng.js';
+import { purposes, streamKey, streamWord } from '../util/prng.js';
 import { type Bounded, exact, type Values } from './bounded.js';
 import { asMade, checkBatch, f64, type Settle } from './forward.js';
 import { boundaryOf, type Boundary } from './narrow.js';
@@ -31,14 +31,17 @@ interface Spread {
   readonly local: Float64Array;
 }
 
+/** A byte as a displacement in bounds: evenly spread, of root mean square 1. */
+const steps = Float64Array.from({ length: 256 }, (_, byte) => (byte - 127.5) / Math.sqrt((256 ** 2 - 1) / 12));
+
 const displacing = (seed: number, probe: number): Settle => {
-  let drawn = 0, word = 0, call = 0;
+  let call = 0;
   return (_of, _layer, made) => {
-    const out = exact(made.value);
+    const out = exact(made.value), key = streamKey(seed, purposes.testData, probe);
     call++;
-    for (let i = 0; i < out.value.length; i++) {
-      if (i % 32 === 0) word = randomWord(seed, purposes.testData, drawn++, call, probe);
-      out.value[i] = (out.value[i] as number) + ((word >>> (i % 32)) & 1 ? 1 : -1) * (made.bound[i] as number);
+    for (let i = 0, word = 0; i < out.value.length; i++, word >>>= 8) {
+      if (i % 4 === 0) word = streamWord(key, i / 4, call);
+      out.value[i] = (out.value[i] as number) + (steps[word & 255] as number) * (made.bound[i] as number);
     }
     return out;
   };
