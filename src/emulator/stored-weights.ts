@@ -5,7 +5,7 @@
  */
 import type { Model } from '../model/graph.js';
 import type { NamedMask } from '../model/sparsity.js';
-import type { NamedTensor } from '../tensor/named.js';
+import { digest, type NamedTensor } from '../tensor/named.js';
 import { openStored, type StoredState } from './stored-state.js';
 
 const during = <T>(folder: string, step: number, read: (stored: StoredState) => T): T => {
@@ -32,6 +32,20 @@ export const storedWeights = (model: Model, folder: string, step: number): Named
         return data;
       },
     };
+  });
+
+/** The digest of the weights of a committed step, in room for one of them: all together may be larger than memory. */
+export const digestOfStored = (model: Model, folder: string, step: number): string =>
+  during(folder, step, (stored) => {
+    const room = new Float32Array(Math.max(...model.parameters.map(({ size }) => size)));
+    const each = function* (): Generator<NamedTensor> {
+      for (const { name, shape, size } of model.parameters) {
+        const data = room.subarray(0, size).fill(0);
+        stored.weights(name, data);
+        yield { name, shape, data };
+      }
+    };
+    return digest(each());
   });
 
 export const storedMasks = (model: Model, folder: string, step: number): NamedMask[] =>

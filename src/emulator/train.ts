@@ -35,7 +35,7 @@ import { openResumed, type Resumed } from './resume.js';
 import { revival } from './revival.js';
 import type { RunListeners, RunResult } from './run.js';
 import { reportSparsity } from './sparsity.js';
-import { storedMasks, storedWeights } from './stored-weights.js';
+import { digestOfStored, storedMasks, storedWeights } from './stored-weights.js';
 import { reportTiers } from './tiers-report.js';
 import { Versions } from './versions.js';
 
@@ -175,7 +175,7 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
       tiers: tiers === null || flash === null ? null : reportTiers(layout, tiers, cluster.memoryX?.dramBytes, flash.files.length, seconds),
       checkpoints: { count: (archive as Archiving | null)?.finished ?? 0, bytes: (archive as Archiving | null)?.bytes ?? 0 },
       memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },
-      weightsDigest: digest(weights),
+      weightsDigest: flash === null ? digest(weights) : digestOfStored(model, flash.folder, result.steps),
     },
   };
 };

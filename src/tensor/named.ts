@@ -20,7 +20,7 @@ const bitsOf = (data: Float32Array): Int32Array => {
 };
 
 /** Sixteen hexadecimal digits of the SHA-256 of names, shapes and bits. */
-export const digest = (tensors: readonly NamedTensor[]): string => {
+export const digest = (tensors: Iterable<NamedTensor>): string => {
   const hash = createHash('sha256');
   for (const { name, shape, data } of tensors) {
     hash.update(`${name}[${shape.join(',')}]`);

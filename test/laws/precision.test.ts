@@ -61,7 +61,7 @@ test('narrow runs match the reference at every step', async () => {
         worst = Math.max(worst, ...verdicts.map((verdict) => verdict.ratio));
       }
     }),
-    { seed, numRuns: 35 },
+    { seed, numRuns: 45 },
   );
   assert.ok(judged > 50_000 && worst > 0.1 && skipped > 2, `${judged} values, the nearest at ${worst} of its bound, ${skipped} steps skipped`);
 });
