@@ -1,5 +1,5 @@
 /**
- * GPT-2 1.5B with its first, random weights, AdamW: one training step with state that is six times what the process may hold; twice.
+ * GPT-2 1.5B with its first, random weights, AdamW: one training step with eight times the state that the process may hold; twice.
  *
  * Verified: both runs give the same bits, the loss of random weights lies near that of a guess, no process held more than 4 GiB. Left out, with a word, where the disk has
  * too little room. Not here: the price of tiers beside all in DRAM (memoryx.bench.ts), GPT-2 124M (gpt2.bench.ts).
