@@ -21,5 +21,5 @@ const { path, checksums, memory, lane, lanes } = workerData as LaneData;
 const shard = openShard(realFileSystem, path, { mode: 'write', direct: true, checksums }), size = shard.plan.blocks[0] ?? 0, room = new Uint8Array(memory.buffer, lane * size, size);
 parentPort?.on('message', ({ kind, step }: LaneWork) => {
   for (let block = lane; block < shard.plan.blocks.length; block += lanes) shard[kind](step, block, room);
-  parentPort?.postMessage('done');
+  parentPort?.postMessage('done', []);
 });

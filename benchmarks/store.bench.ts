@@ -45,7 +45,7 @@ const disk = async (folder: string, rounds: number): Promise<Table> => {
   const all = async (work: LaneWork): Promise<number> => {
     const began = performance.now();
     await Promise.all(lanes.map((lane) => {
-      lane.postMessage(work);
+      lane.postMessage(work, []);
       return once(lane, 'message');
     }));
     return (performance.now() - began) / 1000;
