@@ -2,7 +2,7 @@
  * Bounds through deep models, by probes: how far the roundings of all layers before can move a value, measured instead of added up at their worst.
  *
  *   the step in f64, worst-case bounds          one run
- *   probes: every layer's output and delta is displaced by its own bound, up or down by a random bit, and read so by those behind
+ *   probes: every layer's output and delta is displaced at random, its own bound in the root mean square, and read so by those behind
  *   bound = the value's own worst case given exact inputs + factor · spread of the probes        (never above the worst case of the whole)
  *
  * This is stochastic arithmetic (Parker, "Monte Carlo arithmetic", 1997; Vignes' CESTAC) with displacements that are larger than roundings: a sum of n terms
