@@ -16,6 +16,7 @@ import { quoted, type HeaderTensor } from '../safetensors/header.js';
 import { addRange, combineCrc, crcInFile, crcText, type Range } from './checksum.js';
 import { fileNameOf, partName, removeTree, stateName, stepName, stepOfPart, tensorFileNames, tensorFiles, type TensorFileName } from './folders.js';
 import { encodeState, type CheckpointState, type ListedFile } from './state.js';
+import { PastCache } from './past-cache.js';
 import { bytesOf, createTensorFile, openTensorFile, planFiles, type CheckpointTensor, type TensorFile } from './tensor-file.js';
 
 /** What a writer has written: plain data, for another thread's `add`. */
@@ -86,6 +87,7 @@ export class CheckpointWriter {
   readonly step: number;
   readonly #fs: FileSystem;
   readonly #files: ReadonlyMap<TensorFileName, TensorFile>;
+  readonly #long: ReadonlyMap<TensorFileName, PastCache>;
   /** By file and tensor; bytes from the tensor's first. */
   readonly #ranges: ReadonlyMap<TensorFileName, Map<string, readonly Range[]>>;
   #isOpen = true;
@@ -95,6 +97,7 @@ export class CheckpointWriter {
     this.partFolder = partFolder;
     this.step = step;
     this.#files = new Map(files.map((file) => [file.name, file]));
+    this.#long = new Map(files.map(({ name, file }) => [name, new PastCache(fs, file)]));
     this.#ranges = new Map(files.map(({ name }) => [name, new Map<string, readonly Range[]>()]));
   }
 
@@ -119,7 +122,7 @@ export class CheckpointWriter {
     assert(isFloat === (tensorFiles[file] === 'F32'), `${fileNameOf(file)} takes ${tensorFiles[file]}`);
     assert(Number.isSafeInteger(firstElement) && firstElement >= 0 && firstElement + values.length <= tensor.elements, `elements ${firstElement} to ${firstElement + values.length} lie in the ${tensor.elements} of tensor ${quoted(name)}`);
     const bytes = bytesOf(values), first = firstElement * values.BYTES_PER_ELEMENT;
-    to.file.write(bytes, to.dataStart + tensor.begin + first);
+    this.#long.get(file)?.write(bytes, to.dataStart + tensor.begin + first);
     this.#add(file, name, { first, end: first + bytes.length, crc: crc32(bytes) });
   }
 
@@ -191,6 +194,7 @@ export class CheckpointWriter {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    for (const file of this.#long.values()) file.close();
     for (const { file } of this.#files.values()) file.close();
   }
 
