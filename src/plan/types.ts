@@ -77,18 +77,3 @@ export interface Plan {
   /** State in MemoryX, by tier. */
   readonly memoryX: { readonly stateBytes: number; readonly dramBytes: number; readonly flashBytes: number };
 }
-
-/** One point of a curve over systems or over sparsity. */
-export interface CurvePoint {
-  /** Systems, or the share of absent positions. */
-  readonly x: number;
-  readonly batchSize: number;
-  readonly secondsAStep: number;
-  readonly tokensPerSecond: number;
-  /** Tokens a second ÷ those of the first point. */
-  readonly speedup: number;
-  /** Speedup ÷ what would be perfect. */
-  readonly efficiency: number;
-  readonly utilization: number;
-  readonly verdict: string;
-}

@@ -99,3 +99,18 @@ export interface Price {
   /** One sentence: what bounds the step and what would help. */
   readonly verdict: string;
 }
+
+/** One point of a curve over systems or over sparsity. */
+export interface CurvePoint {
+  /** Systems, or the share of absent positions. */
+  readonly x: number;
+  readonly batchSize: number;
+  readonly secondsAStep: number;
+  readonly tokensPerSecond: number;
+  /** Tokens a second ÷ those of the first point. */
+  readonly speedup: number;
+  /** Speedup ÷ what would be perfect. */
+  readonly efficiency: number;
+  readonly utilization: number;
+  readonly verdict: string;
+}
