@@ -1,7 +1,7 @@
 /**
  * Who may import whom. Each rule states its reason as its comment; ARCHITECTURE.md tells the same as a story.
  * Ranks: 0 util · 1 spec tensor trace · 2 actor stream kernels model storage · 3 sparsity · 4 compiler reference formats ·
- * 5 cluster timing · 6 plan report · 7 emulator · 8 testing index.ts · 9 cli. A folder imports itself and lower ranks.
+ * 5 cluster timing · 6 plan report · 7 emulator sweep · 8 testing index.ts · 9 cli. A folder imports itself and lower ranks.
  * sparsity/ stands above model/, whose plain descriptions of sparsity it resolves against a model.
  */
 const ranks = [
@@ -12,7 +12,7 @@ const ranks = [
   ['compiler', 'reference', 'formats'],
   ['cluster', 'timing'],
   ['plan', 'report'],
-  ['emulator'],
+  ['emulator', 'sweep'],
   ['testing'],
 ];
 const folders = ranks.flat();

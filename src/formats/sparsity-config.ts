@@ -6,14 +6,10 @@
  * Unknown keys and values of another type are refused by their path, such as sparsity.update.freq. Not here: what the settings mean (model/sparsity.ts), the command line.
  */
 import * as v from 'valibot';
-import { LineCounter, parseDocument } from 'yaml';
 import { sparsityGroup, type FieldNames, type HyperparameterLike, type Sparsity, type SparsityGroup, type SparsityOptions } from '../model/sparsity.js';
-import { CorruptFile, InvalidConfig } from '../util/errors.js';
-import { MiB } from '../util/units.js';
-import { readWhole } from './files.js';
-import { isObject, parseUtf8, shown } from './json.js';
-
-const bytesMax = MiB;
+import { InvalidConfig } from '../util/errors.js';
+import { isObject, shown } from './json.js';
+import { readYaml } from './yaml.js';
 
 const lower = (value: unknown): unknown => (typeof value === 'string' ? value.toLowerCase() : value);
 const anyCase = <const T extends readonly string[]>(choices: T) => v.pipe(v.unknown(), v.transform(lower), v.picklist(choices, choices.join(', ')));
@@ -228,24 +224,5 @@ export const sparsityOfConfig = (value: unknown, where: string): Sparsity => {
 
 /** Reads a sparsity configuration in YAML 1.2 or JSON. @throws CorruptFile if it cannot be read or is neither; InvalidConfig for what it says */
 export const readSparsityConfig = async (path: string): Promise<Sparsity> => {
-  const bytes = await readWhole(path);
-  if (bytes.length > bytesMax) throw new InvalidConfig({ what: 'the file is too large for a configuration', where: path, value: bytes.length, limit: bytesMax });
-  return sparsityOfConfig(parseYaml(parseUtf8(bytes, path), path), path);
-};
-
-const parseYaml = (text: string, path: string): unknown => {
-  const refuse = (what: string, where: string, cause: unknown): CorruptFile => new CorruptFile({ what: `neither YAML nor JSON: ${what}`, where }, { cause });
-  const lineCounter = new LineCounter(), document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true, logLevel: 'error' }), [problem] = [...document.errors, ...document.warnings];
-  if (problem !== undefined) {
-    const { line, col } = lineCounter.linePos(problem.pos[0]);
-    throw refuse(problem.code === 'MULTIPLE_DOCS' ? 'more than one document' : problem.message, `${path}, line ${line}, column ${col}`, problem);
-  }
-  try {
-    const value: unknown = document.toJS();
-    // An alias may stand inside what it repeats.
-    JSON.stringify(value);
-    return value;
-  } catch (cause) {
-    throw refuse(cause instanceof TypeError ? 'an alias that contains itself' : cause instanceof Error ? cause.message : String(cause), path, cause);
-  }
+  return sparsityOfConfig(await readYaml(path), path);
 };
