@@ -10,7 +10,7 @@
  */
 import { createHash } from 'node:crypto';
 import { InvalidConfig } from '../util/errors.js';
-import { nearestName } from './nearest.js';
+import { nearest } from '../util/nearest.js';
 import type { Parameters, Value } from './values.js';
 
 export interface Axis {
@@ -34,6 +34,9 @@ export interface SweepPoint {
   readonly parameters: Parameters;
 }
 
+/** What the result of a point depends on besides its parameters: the version of the program, contents of files. */
+export type Context = (parameters: Parameters) => string;
+
 /** Most points of a sweep. */
 export const pointsMax = 100_000;
 const keyDigits = 32;
@@ -45,7 +48,7 @@ export const variedPaths = ({ grid, list }: SweepSpec): readonly string[] => [..
 export const checkPaths = (spec: SweepSpec, known: readonly string[]): void => {
   const unknown = [...Object.keys(spec.base), ...variedPaths(spec)].find((path) => !known.includes(path));
   if (unknown === undefined) return;
-  const near = nearestName(unknown, known);
+  const near = nearest(unknown, known);
   throw new InvalidConfig({ what: 'unknown parameter', value: unknown, hint: near === null ? 'there is none' : `did you mean ${near}?` });
 };
 
@@ -57,17 +60,17 @@ export const zipped = (axes: readonly Axis[]): readonly Parameters[] => {
   return first.values.map((_, i) => Object.fromEntries(axes.map(({ path, values }) => [path, values[i] as Value])));
 };
 
-const keyOf = (parameters: Parameters, context: string): string =>
-  createHash('sha256').update(JSON.stringify([context, Object.entries(parameters).toSorted(([a], [b]) => (a < b ? -1 : 1))])).digest('hex').slice(0, keyDigits);
+const keyOf = (parameters: Parameters, context: Context): string =>
+  createHash('sha256').update(JSON.stringify([context(parameters), Object.entries(parameters).toSorted(([a], [b]) => (a < b ? -1 : 1))])).digest('hex').slice(0, keyDigits);
 
 const show = (parameters: Parameters): string => Object.entries(parameters).map(([path, value]) => `${path} ${value}`).join(', ');
 
 /**
- * All points in their order. `context`: what results depend on besides parameters, such as the version of the program.
+ * All points in their order.
  *
  * @throws InvalidConfig for a parameter in both list and grid, for a grid with one twice, for points that are the same, and for more than `pointsMax`
  */
-export const sweepPoints = ({ base, grid, list }: SweepSpec, context: string): readonly SweepPoint[] => {
+export const sweepPoints = ({ base, grid, list }: SweepSpec, context: Context): readonly SweepPoint[] => {
   const inList = new Set(list.flatMap((entry) => Object.keys(entry)));
   for (const [i, { path }] of grid.entries()) {
     if (inList.has(path) || grid.findIndex((axis) => axis.path === path) !== i) throw new InvalidConfig({ what: `${path} varies twice`, hint: 'name it once, in the grid or in the list' });

@@ -13,7 +13,7 @@ import * as v from 'valibot';
 import { isObject, shown, type JsonObject } from '../formats/json.js';
 import { readYaml } from '../formats/yaml.js';
 import { InvalidConfig } from '../util/errors.js';
-import { nearestName } from './nearest.js';
+import { nearest } from '../util/nearest.js';
 import { zipped, type Axis, type SweepSpec } from './points.js';
 import { singleValue, valuesOf, type Parameters } from './values.js';
 
@@ -55,7 +55,7 @@ const baseOf = async (where: string, value: unknown): Promise<Parameters> => {
 export const readSweep = async (path: string): Promise<SweepFile> => {
   const data = blockOf(path, 'the whole of it', await readYaml(path));
   const unknown = Object.keys(data).find((key) => !keys.some((known) => known === key));
-  if (unknown !== undefined) throw new InvalidConfig({ what: `field ${unknown}`, where: path, limit: keys.join(', '), hint: `did you mean ${nearestName(unknown, keys)}?` });
+  if (unknown !== undefined) throw new InvalidConfig({ what: `field ${unknown}`, where: path, limit: keys.join(', '), hint: `did you mean ${nearest(unknown, keys)}?` });
   const kind = v.safeParse(v.optional(v.picklist(['plan', 'train'])), data['kind'] ?? undefined);
   if (!kind.success) throw invalid(path, 'field kind', data['kind'], 'plan or train');
   return {

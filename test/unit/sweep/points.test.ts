@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { nearestName } from '../../../src/sweep/nearest.js';
+import { nearest } from '../../../src/util/nearest.js';
 import { checkPaths, pointsMax, sweepPoints, variedPaths, zipped, type Axis } from '../../../src/sweep/points.js';
 import { valuesMax, valuesOf, type Parameters, type Value } from '../../../src/sweep/values.js';
 import { InvalidConfig } from '../../../src/util/errors.js';
 
 const refused = (run: () => unknown, says: RegExp): void => assert.throws(run, (error) => error instanceof InvalidConfig && says.test(error.message), String(says));
+
+const always = (context: string) => () => context;
 
 describe('values', () => {
   test('lists, factors, steps and words', () => {
@@ -44,7 +46,7 @@ const lists = fc.uniqueArray(fc.integer(), { maxLength: 5 }).map((all): readonly
 describe('points', () => {
   test('a grid has every combination once, the last parameter fastest; a list stands outside of it', () =>
     fc.assert(fc.property(grids, lists, (grid, list) => {
-      const points = sweepPoints({ base: { fixed: 1, g0: 'base' }, grid, list }, '');
+      const points = sweepPoints({ base: { fixed: 1, g0: 'base' }, grid, list }, always(''));
       assert.equal(points.length, grid.reduce((size, { values }) => size * values.length, Math.max(1, list.length)));
       points.forEach(({ parameters }, i) => {
         let rest = i;
@@ -60,9 +62,9 @@ describe('points', () => {
     }), { seed: 42 }));
 
   test('a key follows from the parameters and the context alone, whatever the sweep and the order of names', () => {
-    const one = sweepPoints({ base: { a: 1 }, grid: [{ path: 'b', values: [2, 3] }], list: [] }, 'v1'), other = sweepPoints({ base: {}, grid: [{ path: 'b', values: [3] }], list: [{ a: 1 }] }, 'v1');
+    const one = sweepPoints({ base: { a: 1 }, grid: [{ path: 'b', values: [2, 3] }], list: [] }, always('v1')), other = sweepPoints({ base: {}, grid: [{ path: 'b', values: [3] }], list: [{ a: 1 }] }, always('v1'));
     assert.equal(other[0]?.key, one[1]?.key);
-    const keys = ['v1', 'v2'].flatMap((context) => [{ a: 1 }, { a: '1' }, { a: true }, { b: 1 }, {}].map((base) => sweepPoints({ base: base as Parameters, grid: [], list: [] }, context)[0]?.key));
+    const keys = ['v1', 'v2'].flatMap((context) => [{ a: 1 }, { a: '1' }, { a: true }, { b: 1 }, {}].map((base) => sweepPoints({ base: base as Parameters, grid: [], list: [] }, always(context))[0]?.key));
     assert.equal(new Set(keys).size, keys.length);
   });
 
@@ -74,11 +76,11 @@ describe('points', () => {
 
   test('what varies twice, points that are the same, and too many are refused', () => {
     const a: Axis = { path: 'a', values: [1, 2] };
-    refused(() => sweepPoints({ base: {}, grid: [a, a], list: [] }, ''), /a varies twice/);
-    refused(() => sweepPoints({ base: {}, grid: [a], list: [{ a: 3 }] }, ''), /a varies twice/);
-    refused(() => sweepPoints({ base: { b: 1 }, grid: [], list: [{ b: 1 }, {}] }, ''), /two points are the same/);
+    refused(() => sweepPoints({ base: {}, grid: [a, a], list: [] }, always('')), /a varies twice/);
+    refused(() => sweepPoints({ base: {}, grid: [a], list: [{ a: 3 }] }, always('')), /a varies twice/);
+    refused(() => sweepPoints({ base: { b: 1 }, grid: [], list: [{ b: 1 }, {}] }, always('')), /two points are the same/);
     const many = Array.from({ length: 400 }, (_, i) => i);
-    refused(() => sweepPoints({ base: {}, grid: [{ path: 'a', values: many }, { path: 'b', values: many }], list: [] }, ''), new RegExp(`160000.*${pointsMax}`));
+    refused(() => sweepPoints({ base: {}, grid: [{ path: 'a', values: many }, { path: 'b', values: many }], list: [] }, always('')), new RegExp(`160000.*${pointsMax}`));
   });
 
   test('unknown parameters are refused with the nearest that there is', () => {
@@ -89,7 +91,7 @@ describe('points', () => {
       refused(() => checkPaths({ base: {}, grid: [], list: [{}, { [path]: 1 }] }, known), /unknown parameter/);
     }
     checkPaths({ base: { numCsx: 1 }, grid: [{ path: 'batchSize', values: [1] }], list: [] }, known);
-    assert.deepEqual([nearestName('sede', ['steps', 'seed']), nearestName('', ['abc', 'ab']), nearestName('x', [])], ['seed', 'ab', null]);
+    assert.deepEqual([nearest('sede', ['steps', 'seed']), nearest('', ['abc', 'ab']), nearest('x', [])], ['seed', 'ab', null]);
     assert.deepEqual(variedPaths({ base: { z: 1 }, grid: [{ path: 'b', values: [1] }], list: [{ a: 1 }, { c: 2, a: 2 }] }), ['a', 'c', 'b']);
   });
 });

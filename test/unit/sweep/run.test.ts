@@ -15,7 +15,7 @@ import { CorruptFile, DoesNotFit, InvalidConfig, StorageFailed } from '../../../
 import { Crash, SimulatedDisk } from '../../support/simulated-disk.js';
 
 const spec: SweepSpec = { base: { kind: 'x' }, grid: [{ path: 'a', values: [1, 2, 3, 4] }, { path: 'b', values: [0.5, 'two, "quoted"', true] }], list: [] };
-const points = sweepPoints(spec, 'test'), folder = '/sweep', file = `${folder}/${resultsName}`;
+const points = sweepPoints(spec, () => 'test'), folder = '/sweep', file = `${folder}/${resultsName}`;
 
 const resultOf = ({ parameters: { a, b } }: SweepPoint): PointResult =>
   a === 3 && b === true ? { refusal: { kind: 'DoesNotFit', message: 'it needs more than there is' } } : { figures: { seconds: Number(a) / 3, name: `${a}·${b}`, ...(a === 2 ? { late: null } : {}), even: Number(a) % 2 === 0 } };
@@ -120,7 +120,7 @@ describe('resuming', () => {
   test('another sweep in the folder takes what it shares and leaves the rest', async () => {
     const fs = new SimulatedDisk(3).start();
     await go(fs, [evaluate]);
-    const wider: SweepSpec = { ...spec, grid: [{ path: 'a', values: [4, 5] }, { path: 'b', values: [true] }] }, more = sweepPoints(wider, 'test'), results = openResults(fs, folder);
+    const wider: SweepSpec = { ...spec, grid: [{ path: 'a', values: [4, 5] }, { path: 'b', values: [true] }] }, more = sweepPoints(wider, () => 'test'), results = openResults(fs, folder);
     const end = await runSweep({ points: more, results, lanes: [evaluate], pointsAtOnce: 9 });
     results.close();
     assert.deepEqual([end.reused, end.missing, end.results], [1, 0, more.map(resultOf)]);
