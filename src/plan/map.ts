@@ -14,7 +14,7 @@ type Columns = Map<readonly number[], number>;
 
 const addTo = (columns: Columns, edges: readonly number[], amount: number): void => void columns.set(edges, (columns.get(edges) ?? 0) + amount);
 const spread = (columns: Columns, cols: number): number[] => {
-  const sums = new Array<number>(cols).fill(0);
+  const sums = Array.from({ length: cols }, () => 0);
   for (const [edges, amount] of columns) for (let c = 0; c < cols; c++) sums[c] = (sums[c] as number) + amount * ((edges[c + 1] ?? 0) - (edges[c] ?? 0));
   return sums;
 };
@@ -50,7 +50,7 @@ export const mapOf = (context: PlanContext, passes: readonly PassStep[], groups:
     }
   }
   // A partial sum passes every column behind the first that has features of it.
-  const eastward = new Array<number>(cols).fill(0);
+  const eastward = Array.from({ length: cols }, () => 0);
   for (const [edges, amount] of east) for (let c = 1; c < cols; c++) if ((edges[c + 1] ?? 0) > (edges[c] ?? 0)) eastward[c] = (eastward[c] as number) + amount;
   return {
     products: spread(products, cols), scores: spread(scores, cols), south: spread(south, cols).map((wavelets) => wavelets * microBatches), east: eastward, activationBytes: spread(held, cols),
