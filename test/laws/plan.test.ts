@@ -7,9 +7,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { firstMasks, type Model, type NamedMask } from '../../src/index.js';
+import { planGeneration } from '../../src/plan/generation.js';
 import { plan } from '../../src/plan/plan.js';
 import type { PlanOptions } from '../../src/plan/types.js';
-import { aClusterShape, aTraining, optionsOn, roomyWafer, trainOn, type ClusterShape, type Training } from '../../src/testing/index.js';
+import { aClusterShape, aTraining, aTransformer, optionsOn, roomyWafer, trainOn, type ClusterShape, type Training } from '../../src/testing/index.js';
+import { aMachine, generateOn, lively, someTokens } from '../support/generating.js';
 
 const seed = 20210824;
 const quick: ClusterShape = { dispatcher: 'local', threads: 1, wafer: { rows: 1, cols: 1, spec: roomyWafer } };
@@ -73,4 +75,21 @@ test('masks that are only counted give the products that given masks give', asyn
     }),
     { seed, numRuns: 40 },
   );
+});
+
+test('the plan of a generation counts what the generation counts', async () => {
+  let several = 0;
+  await fc.assert(
+    fc.asyncProperty(aTransformer({ bytes: false }), aMachine(), fc.constantFrom('auto' as const, { rows: 3, cols: 5, spec: roomyWafer }), fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 6 }), async (model, machine, wafer, lengths, wanted) => {
+      const newTokens = Math.min(wanted, model.tokensPerSample - 1), prompts = lengths.map((length) => Math.min(length, model.tokensPerSample - newTokens));
+      const { record } = await generateOn({ ...machine, wafer }, model, { weights: lively(model, 7), prompts: prompts.map((length, p) => ({ tokens: someTokens(model, length, p + 1) })), maxTokens: newTokens });
+      const { numCsx = 1, fanIn = 4 } = machine;
+      const planned = planGeneration(model, { numCsx, fanIn, prompts, newTokens, wafer: wafer === 'auto' ? wafer : { rows: wafer.rows, cols: wafer.cols }, ...(wafer === 'auto' ? {} : { spec: wafer.spec }) });
+      assert.deepEqual(planned.counts, record.counts);
+      assert.equal(planned.work.steps, record.steps);
+      if (record.steps > newTokens) several++;
+    }),
+    { seed, numRuns: 40 },
+  );
+  assert.ok(several > 0, 'no prompt took several steps');
 });
