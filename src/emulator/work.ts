@@ -73,7 +73,7 @@ export class RunWork {
   finish(counted: Counts, reports: readonly SparsityReport[]): Work {
     const { program, batch, optimizer, clipNorm, precision } = this.#layout, { fanIn } = this.#context, { parameters } = program.model;
     const sparse = new Map(reports.map(({ name, imbalance }) => [parameters.find((spec) => spec.name === name)?.index ?? -1, imbalance]));
-    const tally = new WorkTally(this.#context, groupsOf(program, batch, fanIn), (parameter) => sparse.has(parameter));
+    const tally = new WorkTally(this.#context, groupsOf(program, batch, fanIn), (parameter) => (sparse.has(parameter) ? String(parameter) : null));
     const dense = parameters.reduce((sum, { index, size }) => sum + (sparse.has(index) ? 0 : size), 0);
     for (const { streams, steps, skipped } of this.#segments) {
       const elements = [...streams.values()].reduce((sum, { stored }) => sum + stored, dense);

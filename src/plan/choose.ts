@@ -3,8 +3,7 @@
  *
  *   for each kind of recomputation: the largest micro-batch that fits the tiles' SRAM ─▶ the kind whose step is estimated shortest
  *
- * The estimate weighs products done again against weights streamed more often, by the rates of the wafer alone; a price (timing/) knows better, and says so of what was
- * chosen. Not here: what a tile must hold (compiler/sram.ts), what a run chooses (emulator/plan.ts).
+ * The estimate weighs products done again against weights and gradients that stream more often, by the rates of the wafer alone; a price (timing/) knows better. Not here: what a tile must hold (compiler/sram.ts), what a run chooses (emulator/plan.ts).
  */
 import { dealBatch, lanesIn, slabsPerWafer, type BatchShape } from '../cluster/deal.js';
 import { compile, prepare, programOf, recomputeChoices, type Prepared } from '../compiler/compile.js';
@@ -12,7 +11,7 @@ import { checkRectangle } from '../compiler/rectangle.js';
 import type { Program, Recompute, Rectangle } from '../compiler/program.js';
 import { slabTokens } from '../kernels/types.js';
 import type { Model } from '../model/graph.js';
-import { fullPrecision, numberFormats } from '../model/precision.js';
+import { fullPrecision, numberFormats, type Precision } from '../model/precision.js';
 import { specs, type WaferSpec } from '../spec/wafer.js';
 import { DoesNotFit } from '../util/errors.js';
 import { ceilDiv } from '../util/units.js';
@@ -54,12 +53,16 @@ const largest = (model: Model, share: number, fits: (samples: number) => boolean
   return samples(low);
 };
 
-/** Relative length of a step: products at half the peak, or weights at the wafer's input, whichever takes longer. */
-const estimate = (model: Model, recompute: Recompute, share: number, microBatchSize: number, spec: WaferSpec, weightBytes: number): number => {
-  const again = recompute === 'block' || recompute === 'offload', tokens = share * model.tokensPerSample, rate = weightBytes < 4 ? 4 : 1;
-  const products = ((again ? 4 : 3) * model.parameterCount * tokens) / (spec.rowsMax * spec.colsMax * spec.clockHz * rate * 0.5);
-  const weights = (ceilDiv(share, microBatchSize) * (again ? 3 : 2) * model.parameterCount * weightBytes) / spec.ioBytesPerSecond;
-  return Math.max(products, weights);
+/**
+ * About how long a step takes: forward and delta products at half the peak or weights at the wafer's input, whichever is longer; then gradients likewise at its output, fp32.
+ * What waits off the wafer goes out and comes back.
+ */
+const estimate = (model: Model, recompute: Recompute, share: number, microBatchSize: number, spec: WaferSpec, { weights, activations }: Precision): number => {
+  const passes = recompute === 'block' || recompute === 'offload' ? 3 : 2, tokens = share * model.tokensPerSample, bytes = numberFormats[weights].bytes, microBatches = ceilDiv(share, microBatchSize);
+  const product = (model.parameterCount * tokens) / (spec.rowsMax * spec.colsMax * spec.clockHz * (bytes < 4 ? 4 : 1) * 0.5);
+  const off = recompute === 'offload' ? (blockFeatures(model, (features) => features) * tokens * numberFormats[activations].bytes) / spec.ioBytesPerSecond : 0;
+  const down = (microBatches * model.parameterCount * bytes) / spec.ioBytesPerSecond, up = (microBatches * model.parameterCount * 4) / spec.ioBytesPerSecond;
+  return Math.max(passes * product, passes * down + off) + Math.max(product, up) + off;
 };
 
 const rectangleOf = ({ wafer = 'whole' }: PlanOptions, spec: WaferSpec): Rectangle | null => (wafer === 'whole' ? { rows: spec.rowsMax, cols: spec.colsMax } : wafer === 'auto' ? null : { rows: wafer.rows, cols: wafer.cols });
@@ -70,10 +73,13 @@ export class ChoiceCache {
   readonly programs = new Map<string, Program>();
 }
 
+/** Σ over blocks of what `of` makes of the features that they give. */
+const blockFeatures = ({ layers }: Pick<Model, 'layers'>, of: (features: number) => number): number =>
+  layers.reduce((sum, layer, i) => sum + (layer.block !== null && layers[i + 1]?.block !== layer.block ? of(layer.features) : 0), 0);
+
 /** Whether the outputs of all blocks, of a single token, fill a tile by themselves: then nothing less than leaving the wafer helps. */
 const blocksOverflow = ({ layers }: Model, { cols }: Rectangle, spec: WaferSpec, bytes: number): boolean => {
-  const held = layers.reduce((sum, layer, i) => sum + (layer.block !== null && layers[i + 1]?.block !== layer.block ? Math.floor(layer.features / cols) : 0), 0);
-  return held * bytes + spec.codeBytesPerTile > spec.sramBytesPerTile;
+  return blockFeatures({ layers }, (features) => Math.floor(features / cols)) * bytes + spec.codeBytesPerTile > spec.sramBytesPerTile;
 };
 
 /** `cache`: for plans of one model, wafer and precision. @throws InvalidModel, InvalidConfig, NotEmulated, DoesNotFit */
@@ -98,11 +104,10 @@ export const choose = (model: Model, options: PlanOptions, isSparse: (parameter:
     const sram = preparedOf(kind, samples).sram(lanesFor(model, samples), rectangle);
     return sram.totalBytes <= sram.limitBytes;
   };
-  const weightBytes = numberFormats[precision.weights].bytes;
   const found = kinds.map((kind) => {
     // As many micro-batches as the largest leaves, evenly.
     const most = largest(model, share, fits(kind)), even = most === 0 ? 0 : ceilDiv(ceilDiv(share, ceilDiv(share, most)), unit) * unit, size = asked === 'largest' ? Math.min(share, even) : Math.min(asked, share);
-    return { kind, most, size, isPossible: size > 0 && (asked === 'largest' || size <= most), time: size > 0 ? estimate(model, kind, share, size, spec, weightBytes) : Infinity };
+    return { kind, most, size, isPossible: size > 0 && (asked === 'largest' || size <= most), time: size > 0 ? estimate(model, kind, share, size, spec, precision) : Infinity };
   });
   const best = found.filter(({ isPossible }) => isPossible).toSorted((a, b) => a.time - b.time)[0];
   if (best === undefined) return refuse(model, preparedOf(kinds[kinds.length - 1] as Recompute, asked === 'largest' ? unit : asked), rectangle, spec, asked === 'largest' ? Math.min(unit, share) : Math.min(asked, share));

@@ -14,29 +14,29 @@ type Columns = Map<readonly number[], number>;
 
 const addTo = (columns: Columns, edges: readonly number[], amount: number): void => void columns.set(edges, (columns.get(edges) ?? 0) + amount);
 const spread = (columns: Columns, cols: number): number[] => {
-  const sums = new Array<number>(cols).fill(0);
+  const sums = Array.from({ length: cols }, () => 0);
   for (const [edges, amount] of columns) for (let c = 0; c < cols; c++) sums[c] = (sums[c] as number) + amount * ((edges[c + 1] ?? 0) - (edges[c] ?? 0));
   return sums;
 };
 
 /** `densities`: stored share of a streamed layer's weight. */
-export const mapOf = (context: PlanContext, passes: readonly PassStep[], groups: readonly MicroBatchGroup[], densityOf: (streamed: number) => number): WaferMap => {
+export const mapOf = (context: PlanContext, passes: readonly { readonly pass: PassStep; readonly times: number }[], groups: readonly MicroBatchGroup[], densityOf: (streamed: number) => number): WaferMap => {
   const { program, batch } = context, { cols } = program.rectangle, microBatches = groups.reduce((sum, { times }) => sum + times, 0);
   const products: Columns = new Map(), scores: Columns = new Map(), south: Columns = new Map(), east: Columns = new Map(), held: Columns = new Map();
   const edgesOf = (buffer: number): readonly number[] => program.buffers[buffer]?.featureEdges ?? [];
-  for (const pass of passes) {
+  for (const { pass, times } of passes) {
     const plan = streamedPlan(context, pass), attention = attentionPlan(context, pass);
     if (plan !== null && plan.kind !== 'norm' && 'streamed' in pass) {
       const isDelta = pass.op === 'delta', results = isDelta ? plan.inputs : plan.outputs, density = densityOf(pass.streamed), edges = edgesOf(isDelta ? plan.y : plan.x);
-      addTo(products, edges, results * density * (pass.op === 'headDelta' ? 2 : 1));
-      if (pass.op !== 'gradient') addTo(south, edges, (results * density * context.weightBytes) / 4);
-      addTo(east, edges, results);
-      if (pass.op === 'headDelta' && plan.dx !== null) addTo(products, edgesOf(plan.y), plan.forwardBlocks.length * plan.inputs);
+      addTo(products, edges, times * results * density * (pass.op === 'headDelta' ? 2 : 1));
+      if (pass.op !== 'gradient') addTo(south, edges, (times * results * density * context.weightBytes) / 4);
+      addTo(east, edges, times * results);
+      if (pass.op === 'headDelta' && plan.dx !== null) addTo(products, edgesOf(plan.y), times * plan.forwardBlocks.length * plan.inputs);
     }
-    if (attention !== null) addTo(scores, edgesOf(attention.o), pass.op === 'attentionDelta' ? (attention.scores === null ? 5 : 4) : 2);
+    if (attention !== null) addTo(scores, edgesOf(attention.o), times * (pass.op === 'attentionDelta' ? (attention.scores === null ? 5 : 4) : 2));
   }
   // What waits off the wafer is there only while a block works.
-  const offloaded = new Set(passes.flatMap(({ leaves }) => (leaves === undefined ? [] : [leaves])));
+  const offloaded = new Set(program.passes.flatMap(({ leaves }) => (leaves === undefined ? [] : [leaves])));
   program.buffers.forEach(({ featureEdges, scratch }, buffer) => {
     if (!offloaded.has(buffer)) addTo(held, featureEdges, scratch ? 4 : context.activationBytes);
   });
@@ -50,7 +50,7 @@ export const mapOf = (context: PlanContext, passes: readonly PassStep[], groups:
     }
   }
   // A partial sum passes every column behind the first that has features of it.
-  const eastward = new Array<number>(cols).fill(0);
+  const eastward = Array.from({ length: cols }, () => 0);
   for (const [edges, amount] of east) for (let c = 1; c < cols; c++) if ((edges[c + 1] ?? 0) > (edges[c] ?? 0)) eastward[c] = (eastward[c] as number) + amount;
   return {
     products: spread(products, cols), scores: spread(scores, cols), south: spread(south, cols).map((wavelets) => wavelets * microBatches), east: eastward, activationBytes: spread(held, cols),

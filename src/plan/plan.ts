@@ -85,7 +85,9 @@ export const plan = (model: Model, options: PlanOptions, cache?: ChoiceCache): P
   const chosen = choose(model, options, (parameter) => sparse.has(parameter), cache), { program, slabs } = chosen;
   const batch: BatchShape = { samples: options.batchSize, tokensPerSample: model.tokensPerSample, numCsx, slabsPerWafer: slabs, slabTokens };
   const context = contextOf(program, batch, fanIn), groups = groupsOf(program, batch, fanIn);
-  const tally = new WorkTally(context, groups, (parameter) => sparse.has(parameter));
+  // Without masks, weights of one shape and one schedule stream alike.
+  const kinds = new Map(resolved.map(({ plan: { parameter, ...rest }, startSparsity }) => [parameter, known?.masks === undefined ? JSON.stringify([rest, startSparsity]) : String(parameter)]));
+  const tally = new WorkTally(context, groups, (parameter) => kinds.get(parameter) ?? null);
   const dense = model.parameters.reduce((sum, { index, size }) => sum + (sparse.has(index) ? 0 : size), 0);
   const changes = typeof known?.masks === 'function' || resolved.some(({ plan: { updates } }) => updates.length > 0);
   addSteps(tally, steps, known?.skippedSteps ?? 0, changes, streamsAt(context, resolved, options), (streams) => [...streams.values()].reduce((sum, { stored }) => sum + stored, dense));

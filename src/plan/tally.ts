@@ -32,6 +32,8 @@ interface Distinct {
 interface Skeleton {
   readonly distinct: readonly Distinct[];
   readonly order: readonly PlacedPass[];
+  /** By sparse parameter: the first one of its kind, which stands for all. */
+  readonly like: ReadonlyMap<number, number>;
 }
 
 interface Sums {
@@ -49,14 +51,14 @@ const emptyTile = (): Record<keyof TileWork, number> => Object.fromEntries(tileK
 /** Passes of a program by what they ask; how many systems there are does not show. */
 const skeletons = new WeakMap<Program, Map<string, Skeleton>>();
 
-const skeletonOf = (context: PlanContext, isSparse: (parameter: number) => boolean): Skeleton => {
-  const { program } = context, sparseNames = program.streamed.filter(({ weight }) => isSparse(weight)).map(({ weight }) => weight).join(',');
+const skeletonOf = (context: PlanContext, kindOf: (parameter: number) => string | null): Skeleton => {
+  const { program } = context, kinds = program.streamed.map(({ weight }) => kindOf(weight)), sparseNames = kinds.every((kind) => kind === null) ? '' : kinds.join(',');
   const found = skeletons.get(program)?.get(sparseNames);
   if (found !== undefined) return found;
   const known = new Map<string, number>(), distinct: { pass: PassStep; op: PassOp; sparse: number; times: number }[] = [];
   const order = program.passes.map((pass): PlacedPass => {
-    const plan = streamedPlan(context, pass), sparse = plan !== null && isSparse(plan.weight) ? plan.weight : -1;
-    const key = `${keyOf(context, pass)}${sparse >= 0 ? ` of ${sparse}` : ''}`;
+    const plan = streamedPlan(context, pass), kind = plan === null ? null : kindOf(plan.weight), sparse = plan !== null && kind !== null ? plan.weight : -1;
+    const key = `${keyOf(context, pass)}${kind === null ? '' : ` of ${kind}`}`;
     let number = known.get(key);
     if (number === undefined) {
       number = distinct.push({ pass, op: opOf(context, pass), sparse, times: 0 }) - 1;
@@ -65,7 +67,14 @@ const skeletonOf = (context: PlanContext, isSparse: (parameter: number) => boole
     (distinct[number] as { times: number }).times++;
     return { pass: number, layer: layerOf(context, pass) };
   });
-  const skeleton = { distinct, order };
+  const likeOf = new Map<string, number>(), like = new Map<number, number>();
+  program.streamed.forEach(({ weight }, i) => {
+    const kind = kinds[i] ?? null;
+    if (kind === null) return;
+    if (!likeOf.has(kind)) likeOf.set(kind, weight);
+    like.set(weight, likeOf.get(kind) as number);
+  });
+  const skeleton = { distinct, order, like };
   skeletons.set(program, (skeletons.get(program) ?? new Map<string, Skeleton>()).set(sparseNames, skeleton));
   return skeleton;
 };
@@ -73,9 +82,7 @@ const skeletonOf = (context: PlanContext, isSparse: (parameter: number) => boole
 export class WorkTally {
   readonly #context: PlanContext;
   readonly #groups: readonly MicroBatchGroup[];
-  readonly #distinct: readonly Distinct[];
-  /** By place in the stream: the distinct pass, and its layer. */
-  readonly #order: Skeleton['order'];
+  readonly #skeleton: Skeleton;
   /** distinct × groups */
   readonly #sums: Sums[];
   /** Σ over steps of a sparse weight's stored positions; `until`: the steps that it covers. */
@@ -84,13 +91,12 @@ export class WorkTally {
   #elements = 0;
   #steps = 0;
 
-  /** `isSparse`: whether a parameter's weight is stored under a mask. */
-  constructor(context: PlanContext, groups: readonly MicroBatchGroup[], isSparse: (parameter: number) => boolean) {
+  /** `kindOf`: null for a dense parameter; parameters of one kind have equal streams in every step. */
+  constructor(context: PlanContext, groups: readonly MicroBatchGroup[], kindOf: (parameter: number) => string | null) {
     this.#context = context;
     this.#groups = groups;
-    const { distinct, order } = skeletonOf(context, isSparse);
-    this.#distinct = distinct;
-    this.#order = order;
+    this.#skeleton = skeletonOf(context, kindOf);
+    const { distinct } = this.#skeleton;
     this.#sums = distinct.flatMap(() => groups.map(() => ({ counts: new Float64Array(actions.length), tile: emptyTile(), down: 0, up: 0, steps: 0 })));
   }
 
@@ -110,7 +116,7 @@ export class WorkTally {
   add(steps: number, sparseOf: SparseOf, elements: number): void {
     this.#steps += steps;
     this.#elements += elements;
-    this.#distinct.forEach((distinct, d) => {
+    this.#skeleton.distinct.forEach((distinct, d) => {
       const stream = distinct.sparse >= 0 ? sparseOf(distinct.sparse) : null;
       if (stream === null) return;
       this.#addTo(distinct, d, steps, stream);
@@ -121,7 +127,7 @@ export class WorkTally {
 
   /** Dense passes are the same in every step: they are counted when all steps are known. */
   #addDense(): void {
-    this.#distinct.forEach((distinct, d) => {
+    this.#skeleton.distinct.forEach((distinct, d) => {
       if (distinct.sparse >= 0 || this.#dense === this.#steps) return;
       this.#addTo(distinct, d, this.#steps - this.#dense, null);
     });
@@ -135,10 +141,10 @@ export class WorkTally {
   passes(): { readonly passes: readonly PassWork[]; readonly microBatches: readonly MicroBatchWork[] } {
     this.#addDense();
     const groups = this.#groups.length;
-    const passes = this.#distinct.flatMap((distinct, d) => this.#groups.map((group, g) => this.#passWork(distinct, this.#sums[d * groups + g] as Sums, group)));
+    const passes = this.#skeleton.distinct.flatMap((distinct, d) => this.#groups.map((group, g) => this.#passWork(distinct, this.#sums[d * groups + g] as Sums, group)));
     const microBatches = this.#groups.map((group, g): MicroBatchWork => ({
       times: group.times, tokens: group.fullest.share.tokens, tokensOfRow: group.fullest.rowTokens, rows: group.fullest.share.rows, busyCsx: group.ways.senders,
-      order: this.#order.map(({ pass, layer }) => ({ pass: pass * groups + g, layer })),
+      order: this.#skeleton.order.map(({ pass, layer }) => ({ pass: pass * groups + g, layer })),
     }));
     return { passes, microBatches };
   }
@@ -168,13 +174,13 @@ export class WorkTally {
 
   /** Mean stored positions of a parameter; all of a dense one's. */
   storedOf(parameter: number): number {
-    const known = this.#stored.get(parameter), size = this.#context.program.model.parameters[parameter]?.size ?? 0;
+    const known = this.#stored.get(this.#skeleton.like.get(parameter) ?? parameter), size = this.#context.program.model.parameters[parameter]?.size ?? 0;
     return known === undefined || this.#steps === 0 ? size : known.sum / this.#steps;
   }
 
   map(): WaferMap {
     const { program } = this.#context;
-    return mapOf(this.#context, program.passes, this.#groups, (streamed) => {
+    return mapOf(this.#context, this.#skeleton.distinct, this.#groups, (streamed) => {
       const plan = program.streamed[streamed];
       return plan === undefined ? 1 : this.storedOf(plan.weight) / (plan.inputs * plan.outputs);
     });
