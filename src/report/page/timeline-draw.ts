@@ -1,0 +1,159 @@
+/**
+ * Draws the timeline on a canvas: an axis of seconds, rows of spans, the chosen span, and what lies behind the last span that was kept.
+ *
+ *   rows, View, Scheme ─▶ pixels; the same geometry tells what lies under the pointer
+ *
+ * Thousands of spans a frame: only those in the window are visited, and those narrower than a pixel are drawn once a pixel. Not here: keys and pointers (timeline.tsx).
+ */
+import type { Span } from '../../timing/types.js';
+import { seconds, ticks } from './format.js';
+import { phaseKinds } from './names.js';
+import { inkOn, type Scheme } from './palette.js';
+import { brush, canvasFont } from './parts.js';
+import { firstFrom, type Place, type Row, type View } from './timeline-rows.js';
+
+export interface Geometry {
+  readonly width: number;
+  readonly height: number;
+  /** Room for the rows' names. */
+  readonly gutter: number;
+  readonly tops: readonly number[];
+  readonly trackHeight: number;
+  readonly rowGap: number;
+}
+
+const axisHeight = 26;
+
+export const geometryOf = (rows: readonly Row[], width: number): Geometry => {
+  const tracks = rows.reduce((sum, row) => sum + row.trackCount, 0);
+  const trackHeight = Math.max(3, Math.min(22, Math.floor(460 / Math.max(1, tracks)))), rowGap = trackHeight >= 12 ? 8 : trackHeight >= 6 ? 2 : 1;
+  let top = axisHeight;
+  const tops = rows.map((row) => {
+    const own = top;
+    top += row.trackCount * trackHeight + rowGap;
+    return own;
+  });
+  return { width, height: top + 2, gutter: width < 560 ? 84 : 148, tops, trackHeight, rowGap };
+};
+
+export const timeAt = (geometry: Geometry, view: View, x: number): number => view.from + ((x - geometry.gutter) / Math.max(1, geometry.width - geometry.gutter)) * (view.to - view.from);
+
+/** Row and track at a height; null between and beside them. */
+export const trackAt = (geometry: Geometry, rows: readonly Row[], y: number): { readonly row: number; readonly track: number } | null => {
+  const row = geometry.tops.findLastIndex((top) => y >= top);
+  const track = Math.floor((y - (geometry.tops[row] ?? 0)) / geometry.trackHeight);
+  return row < 0 || track >= (rows[row]?.trackCount ?? 0) ? null : { row, track };
+};
+
+const shortened = (context: CanvasRenderingContext2D, text: string, width: number): string => {
+  if (context.measureText(text).width <= width) return text;
+  const kept = firstFrom(text.length, (i) => context.measureText(`${text.slice(0, i + 1)}…`).width <= width);
+  return kept === 0 ? '' : `${text.slice(0, kept)}…`;
+};
+
+export interface Drawn {
+  readonly rows: readonly Row[];
+  readonly view: View;
+  readonly scheme: Scheme;
+  readonly chosen: Place | null;
+  readonly stepSeconds: number;
+  /** Where spans were cut off, if they were. */
+  readonly cutAt: number | null;
+  readonly label: (span: Span) => string;
+}
+
+const drawAxis = (context: CanvasRenderingContext2D, geometry: Geometry, { view, scheme }: Drawn, x: (time: number) => number): void => {
+  context.font = canvasFont(11);
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  const room = geometry.width - geometry.gutter, times = ticks(view.from, view.to, Math.max(2, room / 90));
+  const apart = (times[1] ?? view.to) - (times[0] ?? view.from), largest = Math.max(Math.abs(view.from), Math.abs(view.to));
+  const digits = Math.min(12, Math.max(3, Math.ceil(Math.log10(largest / apart)) + 2));
+  for (const time of times) {
+    const at = Math.round(x(time)) + 0.5;
+    context.strokeStyle = scheme.line;
+    context.beginPath();
+    context.moveTo(at, axisHeight - 6);
+    context.lineTo(at, geometry.height);
+    context.stroke();
+    const text = trimmed(seconds(time, digits)), half = context.measureText(text).width / 2;
+    context.fillStyle = scheme.muted;
+    context.fillText(text, Math.min(geometry.width - half - 1, Math.max(geometry.gutter + half, at)), 9);
+  }
+};
+
+/** "1.200 ms" as "1.2 ms": all ticks are round. */
+const trimmed = (text: string): string => text.replace(/(\.\d*?)0+(?=\D)/, '$1').replace(/\.(?=\D)/, '');
+
+const drawRow = (context: CanvasRenderingContext2D, geometry: Geometry, drawn: Drawn, number: number, x: (time: number) => number): void => {
+  const { view, scheme, label } = drawn, row = drawn.rows[number] as Row, top = geometry.tops[number] as number, high = geometry.trackHeight;
+  const first = firstFrom(row.spans.length, (i) => (row.latest[i] as number) < view.from), end = firstFrom(row.spans.length, (i) => (row.spans[i] as Span).start <= view.to);
+  const inset = high >= 8 ? 1 : 0, filled = new Map<string, number>();
+  for (let i = first; i < end; i++) {
+    const span = row.spans[i] as Span, track = row.tracks[i] as number;
+    if (span.end < view.from) continue;
+    const left = Math.max(geometry.gutter, x(span.start)), right = Math.min(geometry.width, x(span.end)), wide = Math.max(1, right - left);
+    const key = `${track} ${span.phase}`;
+    if (wide <= 1 && filled.get(key) === Math.floor(left)) continue;
+    filled.set(key, Math.floor(left));
+    const colour = scheme.kinds[phaseKinds[span.phase]], y = top + track * high;
+    context.fillStyle = colour;
+    context.fillRect(left, y + inset, wide > 4 ? wide - 1 : wide, high - 2 * inset);
+    if (wide < 34 || high < 12) continue;
+    context.font = canvasFont(11);
+    context.textAlign = 'left';
+    context.fillStyle = inkOn(colour);
+    context.fillText(shortened(context, label(span), wide - 10), left + 5, y + high / 2 + 0.5);
+  }
+};
+
+const drawNames = (context: CanvasRenderingContext2D, geometry: Geometry, { rows, scheme }: Drawn): void => {
+  context.clearRect(0, 0, geometry.gutter - 1, geometry.height);
+  context.font = canvasFont(geometry.width < 560 ? 11 : 12);
+  context.textAlign = 'left';
+  context.fillStyle = scheme.text;
+  let free = 0;
+  for (const [i, row] of rows.entries()) {
+    const top = geometry.tops[i] as number, middle = top + (row.trackCount * geometry.trackHeight) / 2;
+    // Where rows are low, as many names as have room.
+    if (middle - 6 < free) continue;
+    free = middle + 6;
+    context.fillText(shortened(context, row.label, geometry.gutter - 10), 0, middle);
+  }
+};
+
+export const drawTimeline = (canvas: HTMLCanvasElement, geometry: Geometry, drawn: Drawn): void => {
+  const context = brush(canvas, geometry.width, geometry.height);
+  if (context === null) return;
+  const { view, scheme, chosen, cutAt } = drawn;
+  const scale = (geometry.width - geometry.gutter) / (view.to - view.from), x = (time: number): number => geometry.gutter + (time - view.from) * scale;
+  context.fillStyle = scheme.sunken;
+  for (const [i, row] of drawn.rows.entries()) context.fillRect(geometry.gutter, geometry.tops[i] as number, geometry.width - geometry.gutter, row.trackCount * geometry.trackHeight);
+  drawAxis(context, geometry, drawn, x);
+  context.textBaseline = 'middle';
+  for (const i of drawn.rows.keys()) drawRow(context, geometry, drawn, i, x);
+  for (const [time, text] of [[drawn.stepSeconds, 'end of step'], [cutAt ?? Number.NaN, 'no spans kept behind']] as const) {
+    if (!(time >= view.from && time <= view.to)) continue;
+    context.strokeStyle = scheme.text;
+    context.setLineDash([4, 3]);
+    context.beginPath();
+    context.moveTo(Math.min(geometry.width - 0.5, x(time)), axisHeight - 8);
+    context.lineTo(Math.min(geometry.width - 0.5, x(time)), geometry.height);
+    context.stroke();
+    context.setLineDash([]);
+    if (time === drawn.stepSeconds) continue;
+    context.fillStyle = scheme.text;
+    context.textAlign = 'left';
+    context.fillText(text, x(time) + 5, axisHeight + 8);
+  }
+  drawNames(context, geometry, drawn);
+  const span = chosen === null ? undefined : drawn.rows[chosen.row]?.spans[chosen.span];
+  if (chosen === null || span === undefined || span.end < view.from || span.start > view.to) return;
+  const track = drawn.rows[chosen.row]?.tracks[chosen.span] ?? 0, left = Math.max(geometry.gutter, x(span.start)), y = (geometry.tops[chosen.row] as number) + track * geometry.trackHeight;
+  const wide = Math.max(3, Math.min(geometry.width, x(span.end)) - left);
+  context.lineWidth = 2;
+  for (const [grow, colour] of [[2, scheme.surface], [0, scheme.text]] as const) {
+    context.strokeStyle = colour;
+    context.strokeRect(left - 1 - grow / 2, y - grow / 2, wide + 1 + grow, geometry.trackHeight + grow);
+  }
+};
