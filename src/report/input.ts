@@ -10,7 +10,14 @@ import type { CurvePoint, Price, Span } from '../timing/types.js';
 import type { RunRecord } from '../trace/record.js';
 import type { Phase, Work } from '../trace/work.js';
 
-/** A pass, or all passes of a kind, against the roof. */
+/** A span, or neighbours of a lane that were merged because there were too many; what those do not share is `mixed` or −1. */
+export type ReportSpan = Omit<Span, 'phase'> & {
+  readonly phase: Span['phase'] | 'mixed';
+  /** How many spans it stands for. */
+  readonly merged?: number | undefined;
+};
+
+/** A pass, or all passes of a kind, against the roof; of one system. */
 export interface ReportRooflinePoint {
   readonly name: string;
   readonly phase: Phase;
@@ -23,7 +30,7 @@ export interface ReportRooflinePoint {
 
 export interface ReportRoofline {
   readonly points: readonly ReportRooflinePoint[];
-  /** Flop a second of everything that was priced. */
+  /** Flop a second of one system. */
   readonly peakFlops: number;
   /** Bytes a second of the slope. */
   readonly bytesPerSecond: number;
@@ -49,7 +56,7 @@ export interface MachineConstant {
   readonly path: string;
   readonly value: number | string | boolean;
   readonly unit: string;
-  readonly trust: Trust;
+  readonly trust: Trust | 'chosen';
   /** One line: what says so. */
   readonly source: string;
   /** Where the truth lies, for a guess. */
@@ -60,8 +67,8 @@ export interface ReportInput {
   readonly title: string;
   readonly work: Work;
   readonly price: Price;
-  /** The timeline of one step; where it ends before the step does, the page says so. */
-  readonly spans: readonly Span[];
+  /** The timeline of one step. */
+  readonly spans: readonly ReportSpan[];
   readonly roofline: ReportRoofline;
   readonly record?: RunRecord | undefined;
   readonly scaling?: readonly ReportCurve[] | undefined;

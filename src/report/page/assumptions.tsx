@@ -4,12 +4,12 @@ import { plain, whole } from './format.js';
 import { Section, Value } from './parts.js';
 import { DataTable } from './table.js';
 
-const trusts: Readonly<Record<MachineConstant['trust'], string>> = { published: 'published', secondary: 'read in a secondary text', derived: 'derived', guess: 'guess' };
+const trusts: Readonly<Record<MachineConstant['trust'], string>> = { published: 'published', secondary: 'read in a secondary text', derived: 'derived', guess: 'guess', chosen: 'chosen' };
 
 export const Assumptions = ({ machine }: { readonly machine: readonly MachineConstant[] }) => {
   const guesses = machine.filter(({ trust }) => trust === 'guess').length;
   return (
-    <Section id="assumptions" title="Assumptions" lead={`${whole(machine.length)} constants; ${guesses === 0 ? 'none is' : guesses === 1 ? 'one is' : `${whole(guesses)} are`} a guess${guesses === 0 ? '' : ', marked, with the range in which the truth is thought to lie'}.`}>
+    <Section id="assumptions" title="Assumptions" lead={`${whole(machine.length)} constants; ${guesses === 0 ? 'none is a guess' : guesses === 1 ? 'one is a guess' : `${whole(guesses)} are guesses`}${guesses === 0 ? '' : ', marked, with the range in which the truth is thought to lie'}.`}>
       <DataTable part="assumptions" caption="Constants of the machine" page={200} rows={machine} columns={[
         { key: 'path', head: 'Constant', value: ({ path }) => path, show: ({ path }) => <code>{path}</code> },
         { key: 'value', head: 'Value', number: true, value: ({ value }) => value, show: ({ path, value }) => (typeof value === 'number' ? <Value name={`constant.${path}`} value={value} text={plain(value)} /> : plain(value)) },

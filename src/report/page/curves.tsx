@@ -17,27 +17,27 @@ const figures = (head: string, show: (x: number) => string): readonly Column<Cur
   { key: 'utilization', head: 'Utilization', number: true, value: (p) => p.utilization, show: (p) => percent(p.utilization) }, { key: 'verdict', head: 'What binds', value: (p) => p.verdict },
 ];
 
-const systems: PlotAxis = { label: 'Systems', show: whole, log: true };
-const speedup: PlotAxis = { label: 'Speedup', show: times, log: true };
+const systems: PlotAxis = { label: 'Systems', show: whole, log: 2 };
+const speedup: PlotAxis = { label: 'Speedup', show: times, log: 10 };
 const share: PlotAxis = { label: 'Utilization of the peak', show: percent, fromZero: true };
 const efficiency: PlotAxis = { label: 'Share of perfect speedup', show: percent, fromZero: true };
 const absent: PlotAxis = { label: 'Absent weights', show: percent };
-const modeNames = { weak: 'weak (the same work for each system)', strong: 'strong (the same work in all)' } as const;
+
 
 export const Scaling = ({ scaling }: { readonly scaling: NonNullable<PageData['scaling']> }) => {
   const [speedups, efficiencies] = useMemo(() => {
     const kinds = { weak: ['blue', 'circle'], strong: ['amber', 'triangle'] } as const;
-    const lines = (of: (point: CurvePoint) => number): readonly PlotSeries[] => scaling.map(({ mode, points }) => ({ name: modeNames[mode], kind: kinds[mode][0], shape: kinds[mode][1], line: 'solid', points: points.map((p) => ({ x: p.x, y: of(p) })) }));
+    const lines = (of: (point: CurvePoint) => number): readonly PlotSeries[] => scaling.map(({ mode, points }) => ({ name: mode, kind: kinds[mode][0], shape: kinds[mode][1], line: 'solid', points: points.map((p) => ({ x: p.x, y: of(p) })) }));
     const longest = scaling.toSorted((a, b) => b.points.length - a.points.length)[0];
     return [[...lines((p) => p.speedup), { name: 'perfect', kind: 'muted', line: 'dashed', points: perfect(longest?.points ?? []) } satisfies PlotSeries], lines((p) => p.efficiency)] as const;
   }, [scaling]);
   return (
-    <Section id="scaling" title="Scaling over systems">
+    <Section id="scaling" title="Scaling over systems" lead="Weak: the same work for each system. Strong: the same work for all of them together.">
       <div class="pair">
         <Plot title="Speedup" x={systems} y={speedup} series={speedups} />
         <Plot title="Efficiency" x={systems} y={efficiency} series={efficiencies} />
       </div>
-      {scaling.map(({ mode, points }) => <Twin key={mode} summary={`Scaling, ${modeNames[mode]}: all figures and what binds`}>{() => <DataTable caption={`Scaling, ${modeNames[mode]}`} columns={figures('Systems', whole)} rows={points} />}</Twin>)}
+      {scaling.map(({ mode, points }) => <Twin key={mode} summary={`Scaling, ${mode}: all figures and what binds`}>{() => <DataTable caption={`Scaling, ${mode}`} columns={figures('Systems', whole)} rows={points} />}</Twin>)}
     </Section>
   );
 };
@@ -48,7 +48,7 @@ export const Sparsity = ({ sparsity }: { readonly sparsity: NonNullable<PageData
     [{ name: 'stored products', kind: 'blue', shape: 'circle', line: 'solid', points: sparsity.map((p) => ({ x: p.x, y: p.utilization })) }] as readonly PlotSeries[],
   ], [sparsity]);
   return (
-    <Section id="sparsity" title="Sparsity of weights">
+    <Section id="sparsity" title="Sparsity of weights" lead="What absent weights buy, beside a step that would take as much less time as there are fewer weights.">
       <div class="pair">
         <Plot title="Speedup by sparsity" x={absent} y={speedup} series={speedups} />
         <Plot title="Utilization by sparsity" x={absent} y={share} series={used} />

@@ -10,21 +10,13 @@ const unitless = prefixes.indexOf('');
 const notFinite = (value: number): string => (Number.isNaN(value) ? 'no number' : value > 0 ? '∞' : '−∞');
 const minus = (text: string): string => text.replace('-', '−');
 
-/** A number by a power of a thousand and its prefix, rounded first, so that 999.96 of something is 1.000 k. */
-const scaled = (value: number, digits: number): readonly [string, string] => {
-  const rounded = Number(value.toPrecision(digits));
-  const power = Math.floor(Math.log10(Math.abs(rounded)) / 3 + 1e-12);
-  const index = Math.min(prefixes.length - 1, Math.max(0, power + unitless));
-  return [(rounded / 1000 ** (index - unitless)).toPrecision(digits), prefixes[index] as string];
-};
-
-/** With an SI prefix before its unit; whole numbers below a thousand stay whole. */
+/** With an SI prefix before its unit, where there is one for its size; whole numbers below a thousand stay whole. Rounded first, so that 999.96 of something is 1.000 k. */
 export const shown = (value: number, unit: string, digits = 4): string => {
   const tail = (prefix: string): string => (prefix + unit === '' ? '' : `\u00a0${prefix}${unit}`);
   if (!Number.isFinite(value)) return `${notFinite(value)}${tail('')}`;
   if (value === 0 || (Number.isInteger(value) && Math.abs(value) < 1000)) return minus(`${value}${tail('')}`);
-  const [number, prefix] = scaled(value, digits);
-  return minus(`${number.includes('e') ? value.toExponential(digits - 1) : number}${tail(number.includes('e') ? '' : prefix)}`);
+  const rounded = Number(value.toPrecision(digits)), power = Math.floor(Math.log10(Math.abs(rounded)) / 3 + 1e-12), prefix = prefixes[power + unitless];
+  return minus(prefix === undefined ? `${value.toExponential(digits - 1)}${tail('')}` : `${(rounded / 1000 ** power).toPrecision(digits)}${tail(prefix)}`);
 };
 
 /** Of virtual time: up to two minutes in seconds and parts of them, then minutes, hours, days. */
@@ -62,7 +54,8 @@ export const plain = (value: unknown): string => {
   if (typeof value !== 'number') return typeof value === 'object' ? JSON.stringify(value) : String(value);
   if (!Number.isFinite(value)) return notFinite(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return whole(value);
-  return minus(String(Number(value.toPrecision(6))));
+  const rounded = Number(value.toPrecision(6)), size = Math.abs(rounded);
+  return size >= 1000 && size < 1e15 ? whole(rounded) : minus(size < 1e-4 ? rounded.toExponential() : String(rounded));
 };
 
 /** Round numbers between two ends, `most` at most: multiples of 1, 2 or 5 times a power of ten. */

@@ -12,7 +12,7 @@ const KeyFigures = ({ price, work }: PageData) => {
   const { step, flops, energy } = price;
   const worst = price.critical.toSorted((a, b) => b.seconds - a.seconds)[0];
   return (
-    <dl class="figures" aria-label="Key figures">
+    <dl class={work.steps === 1 ? 'figures six' : 'figures'}>
       <Figure label="One step" name="step.seconds" value={step.seconds} text={seconds(step.seconds)} note={`${many(Math.round(step.cycles))} cycles`} />
       <Figure label="Tokens a second" name="step.tokensPerSecond" value={step.tokensPerSecond} text={shown(step.tokensPerSecond, '')} note={`${shown(step.samplesPerSecond, '')} samples a second`} />
       <Figure label="Utilization" name="flops.utilization" value={flops.utilization} text={percent(flops.utilization)} note={flops.denseUtilization === flops.utilization ? 'of the peak' : `${percent(flops.denseUtilization)} if weights were dense`} />

@@ -1,18 +1,19 @@
 /**
  * What passes, phases, lanes and causes are called, and which colour and shape each has. Not here: the colours (palette.ts).
  */
-import type { Cause, Span } from '../../timing/types.js';
-import type { Phase, Work } from '../../trace/work.js';
-import type { Kind } from './palette.js';
+import type { Cause } from '../../timing/types.js';
+import type { Work } from '../../trace/work.js';
+import type { ReportSpan } from '../input.js';
+import type { Colour, Kind } from './palette.js';
 
 export type Shape = 'circle' | 'square' | 'triangle' | 'diamond' | 'cross';
 
-export const phaseKinds: Readonly<Record<Phase | 'update', Kind>> = { forward: 'blue', recompute: 'sky', delta: 'amber', gradient: 'green', update: 'rose' };
-export const phaseNames: Readonly<Record<Phase | 'update', string>> = { forward: 'forward', recompute: 'recompute', delta: 'delta', gradient: 'gradient', update: 'update' };
-export const kindShapes: Readonly<Record<Kind, Shape>> = { blue: 'circle', sky: 'square', amber: 'triangle', green: 'diamond', rose: 'cross' };
+/** In the order in which a step has them; `mixed`: merged spans of several. */
+export const phaseColours: Readonly<Record<ReportSpan['phase'], Colour>> = { forward: 'blue', recompute: 'sky', delta: 'amber', gradient: 'green', update: 'rose', mixed: 'muted' };
+export const colourShapes: Readonly<Record<Colour, Shape>> = { muted: 'square', blue: 'circle', sky: 'square', amber: 'triangle', green: 'diamond', rose: 'cross' };
 
 /** Lanes in the order in which a weight meets them. */
-export const laneOrder: readonly Span['lane'][] = ['MemoryX out', 'SwarmX', 'wafer input', 'wafer', 'wafer output', 'MemoryX in', 'optimizer'];
+export const laneOrder: readonly ReportSpan['lane'][] = ['MemoryX out', 'SwarmX', 'wafer input', 'wafer', 'wafer output', 'MemoryX in', 'optimizer'];
 
 export interface CauseGroup {
   readonly name: string;
@@ -47,7 +48,7 @@ export const layersOfPasses = (work: Work): ReadonlyMap<number, readonly string[
 export const layerName = (work: Work, layer: number): string => (layer < 0 ? 'no layer' : (work.layers[layer] ?? `layer ${layer}`));
 
 /** A span in words: layer and pass. */
-export const spanName = (work: Work, span: Pick<Span, 'layer' | 'pass' | 'phase'>): string => {
-  const op = span.pass < 0 ? phaseNames[span.phase] : (work.passes[span.pass]?.op ?? phaseNames[span.phase]);
+export const spanName = (work: Work, span: Pick<ReportSpan, 'layer' | 'pass' | 'phase'>): string => {
+  const op = span.pass < 0 ? span.phase : (work.passes[span.pass]?.op ?? span.phase);
   return span.layer < 0 ? op : `${layerName(work, span.layer)} · ${op}`;
 };

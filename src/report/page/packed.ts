@@ -6,13 +6,12 @@
  * Used on both sides, so it knows neither Node nor a browser. Not here: escaping for HTML (html.ts).
  */
 import type { RunRecord } from '../../trace/record.js';
-import type { Span } from '../../timing/types.js';
-import type { ReportInput } from '../input.js';
+import type { ReportInput, ReportSpan } from '../input.js';
 
 /** Spans column by column; lanes and phases by their numbers in a list of names. */
 export interface PackedSpans {
-  readonly lanes: readonly Span['lane'][];
-  readonly phases: readonly Span['phase'][];
+  readonly lanes: readonly ReportSpan['lane'][];
+  readonly phases: readonly ReportSpan['phase'][];
   readonly lane: readonly number[];
   readonly phase: readonly number[];
   readonly layer: readonly number[];
@@ -20,6 +19,8 @@ export interface PackedSpans {
   readonly microBatch: readonly number[];
   readonly start: readonly number[];
   readonly end: readonly number[];
+  /** How many spans each stands for; left out where each stands for itself alone. */
+  readonly merged?: readonly number[];
 }
 
 /** What the page shows of a run record. */
@@ -42,21 +43,23 @@ const numbered = <T>(values: readonly T[]): { readonly names: readonly T[]; read
   return { names: [...known.keys()], numbers };
 };
 
-export const packSpans = (spans: readonly Span[]): PackedSpans => {
+export const packSpans = (spans: readonly ReportSpan[]): PackedSpans => {
   const lanes = numbered(spans.map((span) => span.lane)), phases = numbered(spans.map((span) => span.phase));
   const column = (key: 'layer' | 'pass' | 'microBatch' | 'start' | 'end'): number[] => spans.map((span) => span[key]);
   return {
     lanes: lanes.names, phases: phases.names, lane: lanes.numbers, phase: phases.numbers, layer: column('layer'), pass: column('pass'), microBatch: column('microBatch'), start: column('start'), end: column('end'),
+    ...(spans.some((span) => span.merged !== undefined) ? { merged: spans.map((span) => span.merged ?? 1) } : {}),
   };
 };
 
-export const unpackSpans = (packed: PackedSpans): readonly Span[] => {
+export const unpackSpans = (packed: PackedSpans): readonly ReportSpan[] => {
   const at = <T>(list: readonly T[], i: number): T => {
     if (i < 0 || i >= list.length) throw new RangeError(`packed spans have no entry ${i}`);
     return list[i] as T;
   };
   return packed.lane.map((lane, i) => ({
     lane: at(packed.lanes, lane), layer: at(packed.layer, i), pass: at(packed.pass, i), phase: at(packed.phases, at(packed.phase, i)), start: at(packed.start, i), end: at(packed.end, i), microBatch: at(packed.microBatch, i),
+    ...(packed.merged === undefined || at(packed.merged, i) === 1 ? {} : { merged: at(packed.merged, i) }),
   }));
 };
 

@@ -10,6 +10,8 @@ export type SchemeName = 'light' | 'dark';
 /** What a mark can be; phases of a pass, groups of causes and series of plots all use these. */
 export const kinds = ['blue', 'sky', 'amber', 'green', 'rose'] as const;
 export type Kind = (typeof kinds)[number];
+/** `muted`: what stands back, like a roof or a perfect line. */
+export type Colour = Kind | 'muted';
 
 export interface Scheme {
   readonly page: string;
@@ -37,6 +39,8 @@ export const schemes: Readonly<Record<SchemeName, Scheme>> = {
     ramp: ['#1a1238', '#4f2a74', '#95426f', '#d1704f', '#eeb45c', '#fdf3c4'],
   },
 };
+
+export const colourOf = (scheme: Scheme, colour: Colour): string => (colour === 'muted' ? scheme.muted : scheme.kinds[colour]);
 
 export type Rgb = readonly [number, number, number];
 

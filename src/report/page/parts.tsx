@@ -4,7 +4,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Shape } from './names.js';
-import type { Kind } from './palette.js';
+import type { Colour, Kind } from './palette.js';
 
 export const Section = ({ id, title, lead, children }: { readonly id: string; readonly title: string; readonly lead?: ComponentChildren; readonly children: ComponentChildren }) => (
   <section id={id} aria-labelledby={`${id}-title`}>
@@ -37,7 +37,7 @@ export const Figure = ({ label, name, value, text, note }: FigureProps) => (
 
 /** A share from 0 to 1 as a bar; what exceeds 1 fills it. */
 export const Bar = ({ share, kind }: { readonly share: number; readonly kind: Kind }) => (
-  <span class="bar" aria-hidden="true"><span style={{ inlineSize: `${Math.min(1, Math.max(0, share)) * 100}%`, background: `var(--${kind})` }} /></span>
+  <span class="bar" aria-hidden="true">{share > 0 ? <span style={{ inlineSize: `${Math.min(1, Math.max(0, share)) * 100}%`, background: `var(--${kind})` }} /> : null}</span>
 );
 
 const outlines: Readonly<Record<Shape, string>> = {
@@ -46,7 +46,7 @@ const outlines: Readonly<Record<Shape, string>> = {
 
 export interface LegendItem {
   readonly name: string;
-  readonly kind: Kind | 'muted';
+  readonly kind: Colour;
   readonly shape?: Shape | undefined;
   readonly line?: 'solid' | 'dashed' | undefined;
 }

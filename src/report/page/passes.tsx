@@ -1,7 +1,7 @@
 /** The passes of a step as a table, the timeline's twin in figures. Not here: spans one by one (timeline.tsx). */
 import type { PassDemands, PassPrice } from '../../timing/types.js';
 import { listed, percent, seconds, whole } from './format.js';
-import { layersOfPasses, phaseKinds, phaseNames } from './names.js';
+import { layersOfPasses, phaseColours } from './names.js';
 import type { PageData } from './packed.js';
 import { Section, Value } from './parts.js';
 import { DataTable, type Column } from './table.js';
@@ -15,7 +15,7 @@ export const Passes = ({ work, price }: Pick<PageData, 'work' | 'price'>) => {
   const layers = layersOfPasses(work), total = price.passes.reduce((sum, pass) => sum + pass.secondsAStep, 0);
   const columns: readonly Column<PassPrice>[] = [
     { key: 'op', head: 'Pass', value: ({ op }) => op },
-    { key: 'phase', head: 'Phase', value: ({ phase }) => phaseNames[phase], show: ({ phase }) => <span class="chip" style={{ borderColor: `var(--${phaseKinds[phase]})` }}>{phaseNames[phase]}</span> },
+    { key: 'phase', head: 'Phase', value: ({ phase }) => phase, show: ({ phase }) => <span class="chip" style={{ borderColor: `var(--${phaseColours[phase]})` }}>{phase}</span> },
     { key: 'layers', head: 'Layers', value: ({ pass }) => layers.get(pass)?.[0] ?? null, show: ({ pass }) => <span class="names" title={(layers.get(pass) ?? []).join(', ')}>{listed(layers.get(pass) ?? [], 1) || '–'}</span> },
     { key: 'times', head: 'Times a step', number: true, value: (p) => p.timesAStep, show: (p) => whole(p.timesAStep) },
     { key: 'seconds', head: 'Once', number: true, value: (p) => p.seconds, show: (p) => seconds(p.seconds) },

@@ -3,7 +3,7 @@
  *
  * Not here: drawing (plot.tsx).
  */
-import type { Kind } from './palette.js';
+import type { Colour } from './palette.js';
 import type { Shape } from './names.js';
 
 export interface PlotPoint {
@@ -15,7 +15,7 @@ export interface PlotPoint {
 
 export interface PlotSeries {
   readonly name: string;
-  readonly kind: Kind | 'muted';
+  readonly kind: Colour;
   readonly points: readonly PlotPoint[];
   readonly line?: 'solid' | 'dashed';
   readonly shape?: Shape;
@@ -52,9 +52,9 @@ export const aligned = (series: readonly PlotSeries[], drawable: (point: PlotPoi
 /** Whether axes of these kinds can show a point. */
 export const drawableOn = (xLog: boolean, yLog: boolean) => ({ x, y }: PlotPoint): boolean => Number.isFinite(x) && Number.isFinite(y) && (!xLog || x > 0) && (!yLog || y > 0);
 
-/** Whole powers of ten around values, or of two where they span less than a hundred-fold. */
-export const logTicks = (from: number, to: number): readonly number[] => {
-  const base = to / from < 300 ? 2 : 10, log = (value: number): number => Math.log(value) / Math.log(base);
-  const first = Math.ceil(log(from) - 1e-9), last = Math.floor(log(to) + 1e-9);
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => base ** (first + i));
+/** Powers of two or of ten between two ends; of few tens, 2 and 5 times each besides. */
+export const logTicks = (base: 2 | 10, from: number, to: number): readonly number[] => {
+  const log = base === 2 ? Math.log2 : Math.log10, first = Math.floor(log(from) + 1e-9), last = Math.floor(log(to) + 1e-9);
+  const between = base === 10 && to / from < 500 ? [1, 2, 5] : [1];
+  return Array.from({ length: last - first + 1 }, (_, i) => between.map((factor) => factor * base ** (first + i))).flat().filter((tick) => tick >= from * (1 - 1e-9) && tick <= to * (1 + 1e-9));
 };

@@ -5,11 +5,11 @@
  *
  * Not here: what is plotted (roofline.tsx, curves.tsx, run.tsx, sweep.tsx).
  */
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { whole } from './format.js';
 import type { Shape } from './names.js';
-import type { Scheme } from './palette.js';
+import { colourOf, type Scheme } from './palette.js';
 import { canvasFont, Legend, Twin, useWidth } from './parts.js';
 import { aligned, drawableOn, logTicks, type PlotSeries } from './plot-data.js';
 import { DataTable } from './table.js';
@@ -18,7 +18,10 @@ import { useScheme } from './theme.js';
 export interface PlotAxis {
   readonly label: string;
   readonly show: (value: number) => string;
-  readonly log?: boolean;
+  /** Of its marks, where the label says the unit already. */
+  readonly tick?: (value: number) => string;
+  /** Logarithmic, with marks at powers of this. */
+  readonly log?: 2 | 10;
   /** Starts at nought whatever the points say. */
   readonly fromZero?: boolean;
 }
@@ -30,8 +33,6 @@ interface PlotProps {
   readonly series: readonly PlotSeries[];
   readonly height?: number;
 }
-
-const colourOf = (scheme: Scheme, kind: PlotSeries['kind']): string => (kind === 'muted' ? scheme.muted : scheme.kinds[kind]);
 
 /** A mark around a point of the canvas, in its own pixels. */
 const mark = (context: CanvasRenderingContext2D, shape: Shape, x: number, y: number, r: number): void => {
@@ -48,9 +49,9 @@ const mark = (context: CanvasRenderingContext2D, shape: Shape, x: number, y: num
 };
 
 /** Ends of an axis around what it shows, with a little room; a single value gets room on both sides. */
-const ranged = ({ log = false, fromZero = false }: PlotAxis) => (_: uPlot, min: number | null, max: number | null): [number, number] => {
-  if (min === null || max === null) return log ? [1, 10] : [0, 1];
-  if (log) return min === max ? [min / 2, max * 2] : [min / (max / min) ** 0.06, max * (max / min) ** 0.08];
+const ranged = ({ log, fromZero = false }: PlotAxis) => (_: uPlot, min: number | null, max: number | null): [number, number] => {
+  if (min === null || max === null) return log === undefined ? [0, 1] : [1, 10];
+  if (log !== undefined) return min === max ? [min / 2, max * 2] : [min / (max / min) ** 0.06, max * (max / min) ** 0.08];
   const low = fromZero ? Math.min(0, min) : min, room = (max - low) * 0.06 || Math.abs(max) * 0.1 || 1;
   return [low === 0 ? 0 : low - room, max + room];
 };
@@ -58,8 +59,8 @@ const ranged = ({ log = false, fromZero = false }: PlotAxis) => (_: uPlot, min: 
 const axisOf = (axis: PlotAxis, scheme: Scheme, side: 'x' | 'y', narrow: boolean): uPlot.Axis => ({
   label: axis.label, stroke: scheme.muted, font: canvasFont(11), labelFont: canvasFont(12), labelSize: 22, size: side === 'x' ? 30 : narrow ? 58 : 74, space: side === 'x' ? 70 : 36,
   grid: { stroke: scheme.line, width: 1 }, ticks: { stroke: scheme.line, width: 1, size: 5 },
-  values: (_, values) => values.map((value) => (value === null ? '' : axis.show(value).replace(/(\.\d*?)0+(?=\D|$)/, '$1').replace(/\.(?=\D|$)/, ''))),
-  ...(axis.log === true ? { splits: (_: uPlot, __: number, min: number, max: number) => [...logTicks(min, max)], filter: (self: uPlot, values: number[]) => thinned(self, values, side) } : {}),
+  values: (_, values) => values.map((value) => (value === null ? '' : (axis.tick ?? axis.show)(value).replace(/(\.\d*?)0+(?=\D|$)/, '$1').replace(/\.(?=\D|$)/, ''))),
+  ...(axis.log !== undefined ? { splits: (_: uPlot, __: number, min: number, max: number) => [...logTicks(axis.log ?? 10, min, max)], filter: (self: uPlot, values: number[]) => thinned(self, values, side) } : {}),
 });
 
 /** Every n-th tick of a logarithmic axis, so that its labels have room. */
@@ -76,16 +77,16 @@ interface At {
 export const Plot = ({ title, x, y, series, height = 300 }: PlotProps) => {
   const scheme = useScheme(), [box, width] = useWidth<HTMLDivElement>(), holder = useRef<HTMLDivElement>(null), plot = useRef<uPlot | null>(null);
   const [at, setAt] = useState<At | null>(null);
-  const data = useMemo(() => aligned(series, drawableOn(x.log === true, y.log === true)), [series, x.log, y.log]);
+  const data = useMemo(() => aligned(series, drawableOn(x.log !== undefined, y.log !== undefined)), [series, x.log, y.log]);
   const drawn = data.origin.map((list) => list.flatMap((origin, index) => (origin === null ? [] : [index])));
   const left = series.reduce((sum, { points }) => sum + points.length, 0) - drawn.reduce((sum, list) => sum + list.length, 0);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (holder.current === null || width === 0) return undefined;
     const ratio = devicePixelRatio;
     const points = (one: PlotSeries): uPlot.Series.Points => ({
       show: (self, s, from, to) => {
-        if (one.shape === undefined || (one.line !== undefined && to - from > self.bbox.width / ratio / 6)) return false;
+        if (one.shape === undefined || (one.line !== undefined && one.points.length > self.bbox.width / ratio / 6)) return false;
         const { ctx } = self, own = data.y[s - 1] ?? [];
         ctx.save();
         ctx.fillStyle = colourOf(scheme, one.kind);
@@ -115,9 +116,9 @@ export const Plot = ({ title, x, y, series, height = 300 }: PlotProps) => {
       return setAt(best);
     };
     const made = new uPlot({
-      width, height, legend: { show: false }, padding: [8, 10, 0, 0],
+      width, height, legend: { show: false }, padding: [8, 24, 0, 0],
       cursor: { points: { show: false }, drag: { x: false, y: false, setScale: false }, x: false, y: false },
-      scales: { x: { time: false, distr: x.log === true ? 3 : 1, range: ranged(x) }, y: { distr: y.log === true ? 3 : 1, range: ranged(y) } },
+      scales: { x: { time: false, distr: x.log === undefined ? 1 : 3, range: ranged(x) }, y: { distr: y.log === undefined ? 1 : 3, range: ranged(y) } },
       axes: [axisOf(x, scheme, 'x', width < 480), axisOf(y, scheme, 'y', width < 480)],
       series: [{}, ...series.map((one): uPlot.Series => ({ label: one.name, stroke: colourOf(scheme, one.kind), width: one.line === undefined ? 0 : 2, spanGaps: true, ...(one.line === 'dashed' ? { dash: [6, 5] } : {}), points: points(one), ...(one.line === undefined ? { paths: () => null } : {}) }))],
       hooks: { setCursor: [near] },

@@ -17,7 +17,7 @@ const numeric = ({ columns, rows }: SweepTable): readonly number[] => {
 
 export const Sweep = ({ sweep }: { readonly sweep: SweepTable }) => {
   const numbers = numeric(sweep), varied = numbers.filter((c) => new Set(sweep.rows.map((row) => row[c])).size > 1);
-  const [x, setX] = useState(varied[0] ?? numbers[0] ?? -1), [y, setY] = useState(varied[1] ?? numbers[1] ?? -1);
+  const [x, setX] = useState(varied[0] ?? numbers[0] ?? -1), [y, setY] = useState(varied.at(-1) ?? numbers.at(-1) ?? -1);
   const name = (c: number): string => sweep.columns[c] ?? '';
   const series = useMemo((): readonly PlotSeries[] => [{
     name: name(y), kind: 'blue', shape: 'circle',

@@ -5,7 +5,7 @@
  *
  * Not here: the colours (palette.ts).
  */
-import { createContext, type ComponentChildren } from 'preact';
+import { createContext, options, type ComponentChildren } from 'preact';
 import { useContext, useLayoutEffect, useState } from 'preact/hooks';
 import { schemes, type Scheme, type SchemeName } from './palette.js';
 
@@ -15,8 +15,35 @@ export type Choice = (typeof choices)[number];
 const SchemeContext = createContext<Scheme>(schemes.light);
 export const useScheme = (): Scheme => useContext(SchemeContext);
 
+/** Renders what `change` sets before it returns, canvases included: paper does not wait for the next frame. */
+const atOnce = (change: () => void): void => {
+  const { debounceRendering } = options;
+  options.debounceRendering = (render) => render();
+  try {
+    change();
+  } finally {
+    if (debounceRendering === undefined) delete options.debounceRendering;
+    else options.debounceRendering = debounceRendering;
+  }
+};
+
+/** Whether the page is being put on paper. */
+const usePaper = (): boolean => {
+  const [paper, setPaper] = useState(false);
+  useLayoutEffect(() => {
+    const begin = (): void => atOnce(() => setPaper(true)), end = (): void => setPaper(false);
+    addEventListener('beforeprint', begin);
+    addEventListener('afterprint', end);
+    return () => {
+      removeEventListener('beforeprint', begin);
+      removeEventListener('afterprint', end);
+    };
+  }, []);
+  return paper;
+};
+
 /** Whether a media query holds, followed as it changes. */
-export const useMedia = (query: string): boolean => {
+const useMedia = (query: string): boolean => {
   const [holds, setHolds] = useState(() => matchMedia(query).matches);
   useLayoutEffect(() => {
     const list = matchMedia(query), follow = (): void => setHolds(list.matches);
@@ -37,7 +64,7 @@ const applied = (scheme: Scheme, name: SchemeName): void => {
 };
 
 export const Themed = ({ choice, children }: { readonly choice: Choice; readonly children: ComponentChildren }) => {
-  const dark = useMedia('(prefers-color-scheme: dark)'), paper = useMedia('print');
+  const dark = useMedia('(prefers-color-scheme: dark)'), paper = usePaper();
   const name: SchemeName = paper ? 'light' : choice === 'auto' ? (dark ? 'dark' : 'light') : choice;
   useLayoutEffect(() => applied(schemes[name], name), [name]);
   return <SchemeContext.Provider value={schemes[name]}>{children}</SchemeContext.Provider>;

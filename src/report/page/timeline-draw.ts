@@ -1,14 +1,14 @@
 /**
- * Draws the timeline on a canvas: an axis of seconds, rows of spans, the chosen span, and what lies behind the last span that was kept.
+ * Draws the timeline on a canvas: an axis of seconds, rows of spans, the chosen span, and the step's end.
  *
  *   rows, View, Scheme ─▶ pixels; the same geometry tells what lies under the pointer
  *
  * Thousands of spans a frame: only those in the window are visited, and those narrower than a pixel are drawn once a pixel. Not here: keys and pointers (timeline.tsx).
  */
-import type { Span } from '../../timing/types.js';
-import { seconds, ticks } from './format.js';
-import { phaseKinds } from './names.js';
-import { inkOn, type Scheme } from './palette.js';
+import type { ReportSpan } from '../input.js';
+import { ticks } from './format.js';
+import { phaseColours } from './names.js';
+import { colourOf, inkOn, type Scheme } from './palette.js';
 import { brush, canvasFont } from './parts.js';
 import { firstFrom, type Place, type Row, type View } from './timeline-rows.js';
 
@@ -26,7 +26,8 @@ const axisHeight = 26;
 
 export const geometryOf = (rows: readonly Row[], width: number): Geometry => {
   const tracks = rows.reduce((sum, row) => sum + row.trackCount, 0);
-  const trackHeight = Math.max(3, Math.min(22, Math.floor(460 / Math.max(1, tracks)))), rowGap = trackHeight >= 12 ? 8 : trackHeight >= 6 ? 2 : 1;
+  // Hundreds of layers share some five hundred pixels; thousands get one each.
+  const each = Math.max(1, Math.min(22, 540 / Math.max(1, tracks))), rowGap = each >= 22 ? 8 : each >= 10 ? 3 : each >= 6 ? 1 : 0, trackHeight = each >= 22 ? each : each - rowGap;
   let top = axisHeight;
   const tops = rows.map((row) => {
     const own = top;
@@ -57,9 +58,7 @@ export interface Drawn {
   readonly scheme: Scheme;
   readonly chosen: Place | null;
   readonly stepSeconds: number;
-  /** Where spans were cut off, if they were. */
-  readonly cutAt: number | null;
-  readonly label: (span: Span) => string;
+  readonly label: (span: ReportSpan) => string;
 }
 
 const drawAxis = (context: CanvasRenderingContext2D, geometry: Geometry, { view, scheme }: Drawn, x: (time: number) => number): void => {
@@ -76,29 +75,35 @@ const drawAxis = (context: CanvasRenderingContext2D, geometry: Geometry, { view,
     context.moveTo(at, axisHeight - 6);
     context.lineTo(at, geometry.height);
     context.stroke();
-    const text = trimmed(seconds(time, digits)), half = context.measureText(text).width / 2;
+    const text = tickOf(time, largest, digits), half = context.measureText(text).width / 2;
     context.fillStyle = scheme.muted;
     context.fillText(text, Math.min(geometry.width - half - 1, Math.max(geometry.gutter + half, at)), 9);
   }
 };
 
-/** "1.200 ms" as "1.2 ms": all ticks are round. */
-const trimmed = (text: string): string => text.replace(/(\.\d*?)0+(?=\D)/, '$1').replace(/\.(?=\D)/, '');
+/** All ticks in the unit of the largest, without zeros behind: "1.2 ms", "150 s". */
+const tickOf = (time: number, largest: number, digits: number): string => {
+  const power = largest >= 1 ? 0 : Math.max(-4, Math.floor(Math.log10(largest) / 3));
+  return `${Number((time / 1000 ** power).toPrecision(digits))}\u00a0${['s', 'ms', 'µs', 'ns', 'ps'][-power] as string}`;
+};
+
+const snapped = (x: number): number => Math.round(x * devicePixelRatio) / devicePixelRatio;
 
 const drawRow = (context: CanvasRenderingContext2D, geometry: Geometry, drawn: Drawn, number: number, x: (time: number) => number): void => {
   const { view, scheme, label } = drawn, row = drawn.rows[number] as Row, top = geometry.tops[number] as number, high = geometry.trackHeight;
-  const first = firstFrom(row.spans.length, (i) => (row.latest[i] as number) < view.from), end = firstFrom(row.spans.length, (i) => (row.spans[i] as Span).start <= view.to);
+  const first = firstFrom(row.spans.length, (i) => (row.latest[i] as number) < view.from), end = firstFrom(row.spans.length, (i) => (row.spans[i] as ReportSpan).start <= view.to);
   const inset = high >= 8 ? 1 : 0, filled = new Map<string, number>();
   for (let i = first; i < end; i++) {
-    const span = row.spans[i] as Span, track = row.tracks[i] as number;
+    const span = row.spans[i] as ReportSpan, track = row.tracks[i] as number;
     if (span.end < view.from) continue;
-    const left = Math.max(geometry.gutter, x(span.start)), right = Math.min(geometry.width, x(span.end)), wide = Math.max(1, right - left);
+    // On whole pixels of the screen, so that the thinnest have their colour.
+    const left = Math.max(geometry.gutter, snapped(x(span.start))), right = Math.min(geometry.width, snapped(x(span.end))), wide = Math.max(1, right - left);
     const key = `${track} ${span.phase}`;
     if (wide <= 1 && filled.get(key) === Math.floor(left)) continue;
     filled.set(key, Math.floor(left));
-    const colour = scheme.kinds[phaseKinds[span.phase]], y = top + track * high;
+    const colour = colourOf(scheme, phaseColours[span.phase]), y = top + track * high;
     context.fillStyle = colour;
-    context.fillRect(left, y + inset, wide > 4 ? wide - 1 : wide, high - 2 * inset);
+    context.fillRect(left, y + inset, wide > 4 ? wide - 1 : wide, Math.max(1.5, high - 2 * inset));
     if (wide < 34 || high < 12) continue;
     context.font = canvasFont(11);
     context.textAlign = 'left';
@@ -116,8 +121,8 @@ const drawNames = (context: CanvasRenderingContext2D, geometry: Geometry, { rows
   for (const [i, row] of rows.entries()) {
     const top = geometry.tops[i] as number, middle = top + (row.trackCount * geometry.trackHeight) / 2;
     // Where rows are low, as many names as have room.
-    if (middle - 6 < free) continue;
-    free = middle + 6;
+    if (middle - 7 < free) continue;
+    free = middle + 8;
     context.fillText(shortened(context, row.label, geometry.gutter - 10), 0, middle);
   }
 };
@@ -125,26 +130,22 @@ const drawNames = (context: CanvasRenderingContext2D, geometry: Geometry, { rows
 export const drawTimeline = (canvas: HTMLCanvasElement, geometry: Geometry, drawn: Drawn): void => {
   const context = brush(canvas, geometry.width, geometry.height);
   if (context === null) return;
-  const { view, scheme, chosen, cutAt } = drawn;
+  const { view, scheme, chosen, stepSeconds } = drawn;
   const scale = (geometry.width - geometry.gutter) / (view.to - view.from), x = (time: number): number => geometry.gutter + (time - view.from) * scale;
   context.fillStyle = scheme.sunken;
   for (const [i, row] of drawn.rows.entries()) context.fillRect(geometry.gutter, geometry.tops[i] as number, geometry.width - geometry.gutter, row.trackCount * geometry.trackHeight);
   drawAxis(context, geometry, drawn, x);
   context.textBaseline = 'middle';
   for (const i of drawn.rows.keys()) drawRow(context, geometry, drawn, i, x);
-  for (const [time, text] of [[drawn.stepSeconds, 'end of step'], [cutAt ?? Number.NaN, 'no spans kept behind']] as const) {
-    if (!(time >= view.from && time <= view.to)) continue;
+  if (stepSeconds >= view.from && stepSeconds <= view.to) {
+    const end = Math.min(geometry.width - 0.5, x(stepSeconds));
     context.strokeStyle = scheme.text;
     context.setLineDash([4, 3]);
     context.beginPath();
-    context.moveTo(Math.min(geometry.width - 0.5, x(time)), axisHeight - 8);
-    context.lineTo(Math.min(geometry.width - 0.5, x(time)), geometry.height);
+    context.moveTo(end, axisHeight - 8);
+    context.lineTo(end, geometry.height);
     context.stroke();
     context.setLineDash([]);
-    if (time === drawn.stepSeconds) continue;
-    context.fillStyle = scheme.text;
-    context.textAlign = 'left';
-    context.fillText(text, x(time) + 5, axisHeight + 8);
   }
   drawNames(context, geometry, drawn);
   const span = chosen === null ? undefined : drawn.rows[chosen.row]?.spans[chosen.span];

@@ -5,7 +5,7 @@
  *
  * Not here: pixels.
  */
-import type { Span } from '../../timing/types.js';
+import type { ReportSpan } from '../input.js';
 import { laneOrder } from './names.js';
 
 export type RowsBy = 'device' | 'layer';
@@ -13,7 +13,7 @@ export type RowsBy = 'device' | 'layer';
 export interface Row {
   readonly label: string;
   /** In order of their begin; `tracks[i]` is the track of `spans[i]`. */
-  readonly spans: readonly Span[];
+  readonly spans: readonly ReportSpan[];
   readonly tracks: readonly number[];
   readonly trackCount: number;
   /** `latest[i]`: the latest end of the spans up to i, so that what can be seen is found by halving. */
@@ -21,7 +21,7 @@ export interface Row {
 }
 
 /** Each span on the first track that is free; touching spans share one. */
-const rowOf = (label: string, unsorted: readonly Span[]): Row => {
+const rowOf = (label: string, unsorted: readonly ReportSpan[]): Row => {
   const spans = unsorted.toSorted((a, b) => a.start - b.start || a.end - b.end);
   const free: number[] = [];
   const latest: number[] = [];
@@ -37,8 +37,8 @@ const rowOf = (label: string, unsorted: readonly Span[]): Row => {
 };
 
 /** By device: a row a lane. By layer: a row a layer, of what wafers and optimizer do for it. */
-export const rowsOf = (spans: readonly Span[], by: RowsBy, layers: readonly string[]): readonly Row[] => {
-  const groups = new Map<string | number, Span[]>((by === 'device' ? laneOrder : layers.map((_, i) => i)).map((key) => [key, []]));
+export const rowsOf = (spans: readonly ReportSpan[], by: RowsBy, layers: readonly string[]): readonly Row[] => {
+  const groups = new Map<string | number, ReportSpan[]>((by === 'device' ? laneOrder : layers.map((_, i) => i)).map((key) => [key, []]));
   if (by === 'layer') groups.set(-1, []);
   for (const span of spans) if (by === 'device' || span.lane === 'wafer' || span.lane === 'optimizer') groups.get(by === 'device' ? span.lane : span.layer)?.push(span);
   return [...groups].filter(([, list]) => list.length > 0).map(([key, list]) => rowOf(typeof key === 'string' ? key : (layers[key] ?? 'no layer'), list));
@@ -76,7 +76,7 @@ export const zoomed = ({ from, to }: View, factor: number, about: number, full: 
 export const moved = ({ from, to }: View, by: number, full: number): View => within({ from: from + by, to: to + by }, full);
 
 /** The view with a span in it: as it is if the span can be seen, else moved, and widened where the span is wider. */
-export const showing = (view: View, span: Pick<Span, 'start' | 'end'>, full: number): View => {
+export const showing = (view: View, span: Pick<ReportSpan, 'start' | 'end'>, full: number): View => {
   if (span.start >= view.from && span.end <= view.to) return view;
   const width = Math.max(view.to - view.from, (span.end - span.start) * 1.2), middle = (span.start + span.end) / 2;
   return within({ from: middle - width / 2, to: middle + width / 2 }, full);
@@ -105,7 +105,7 @@ export const stepped = (rows: readonly Row[], at: Place, direction: 'left' | 'ri
     case 'down': {
       const number = at.row + (direction === 'up' ? -1 : 1), next = rows[number], start = row.spans[at.span]?.start ?? 0;
       if (next === undefined) return at;
-      const behind = firstFrom(next.spans.length, (i) => (next.spans[i] as Span).start < start);
+      const behind = firstFrom(next.spans.length, (i) => (next.spans[i] as ReportSpan).start < start);
       const distance = (i: number): number => Math.abs((next.spans[i]?.start ?? Number.POSITIVE_INFINITY) - start);
       return { row: number, span: distance(behind - 1) < distance(behind) ? behind - 1 : Math.min(behind, next.spans.length - 1) };
     }
@@ -116,10 +116,10 @@ export const stepped = (rows: readonly Row[], at: Place, direction: 'left' | 'ri
 
 /** The span of a row and track at a moment, or the nearest within `slack` seconds. */
 export const spanAt = (row: Row, track: number, time: number, slack: number): number => {
-  const end = firstFrom(row.spans.length, (i) => (row.spans[i] as Span).start <= time + slack);
+  const end = firstFrom(row.spans.length, (i) => (row.spans[i] as ReportSpan).start <= time + slack);
   let best = -1, distance = Number.POSITIVE_INFINITY;
   for (let i = end - 1; i >= 0 && (row.latest[i] as number) >= time - slack; i--) {
-    const span = row.spans[i] as Span, away = Math.max(0, span.start - time, time - span.end);
+    const span = row.spans[i] as ReportSpan, away = Math.max(0, span.start - time, time - span.end);
     if (row.tracks[i] === track && away <= slack && away < distance) [best, distance] = [i, away];
     if (distance === 0) break;
   }

@@ -5,10 +5,10 @@
  *
  * Not here: pixels (timeline-draw.ts), rows and windows (timeline-rows.ts).
  */
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Span } from '../../timing/types.js';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { ReportSpan } from '../input.js';
 import { seconds, whole } from './format.js';
-import { layerName, phaseKinds, phaseNames, spanName } from './names.js';
+import { layerName, phaseColours, spanName } from './names.js';
 import type { PageData } from './packed.js';
 import { Legend, Section, Twin, useWidth } from './parts.js';
 import { DataTable, type Column } from './table.js';
@@ -18,21 +18,19 @@ import { moved, rowsOf, showing, spanAt, stepped, zoomed, type Place, type RowsB
 
 const keysOfSteps = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down', Home: 'first', End: 'last' } as const;
 
-export const Timeline = ({ work, price, spans }: Pick<PageData, 'work' | 'price'> & { readonly spans: readonly Span[] }) => {
+export const Timeline = ({ work, price, spans }: Pick<PageData, 'work' | 'price'> & { readonly spans: readonly ReportSpan[] }) => {
   const scheme = useScheme(), canvas = useRef<HTMLCanvasElement>(null), drag = useRef<{ x: number; view: View; moved: boolean } | null>(null);
   const [box, width] = useWidth<HTMLDivElement>();
   const [by, setBy] = useState<RowsBy>('device'), [chosen, setChosen] = useState<Place | null>(null), [under, setUnder] = useState<Place | null>(null);
   const lastEnd = useMemo(() => spans.reduce((latest, { end }) => Math.max(latest, end), 0), [spans]);
-  const full = Math.max(price.step.seconds, lastEnd), cut = spans.length > 0 && lastEnd < price.step.seconds * (1 - 1e-6);
+  const full = Math.max(price.step.seconds, lastEnd), merged = spans.filter((span) => span.merged !== undefined).length;
   const [view, setView] = useState<View>({ from: 0, to: full });
   const rows = useMemo(() => rowsOf(spans, by, work.layers), [spans, by, work]);
   const geometry = useMemo(() => geometryOf(rows, width), [rows, width]);
 
-  useEffect(() => {
-    if (canvas.current === null || width === 0) return undefined;
-    const element = canvas.current;
-    const frame = requestAnimationFrame(() => drawTimeline(element, geometry, { rows, view, scheme, chosen, stepSeconds: price.step.seconds, cutAt: cut ? lastEnd : null, label: (span) => spanName(work, span) }));
-    return () => cancelAnimationFrame(frame);
+  useLayoutEffect(() => {
+    if (canvas.current === null || width === 0) return;
+    drawTimeline(canvas.current, geometry, { rows, view, scheme, chosen, stepSeconds: price.step.seconds, label: (span) => spanName(work, by === 'device' ? span : { ...span, layer: -1 }) });
   }, [rows, geometry, view, scheme, chosen, width]);
 
   const look = (factor: number, about = (view.from + view.to) / 2): void => setView((now) => zoomed(now, factor, about, full));
@@ -95,16 +93,17 @@ export const Timeline = ({ work, price, spans }: Pick<PageData, 'work' | 'price'
 
   const place = under ?? chosen, span = place === null ? undefined : rows[place.row]?.spans[place.span];
   const bound = span === undefined ? undefined : price.passes.find(({ pass }) => pass === span.pass)?.bound;
-  const phases = [...new Set(spans.map(({ phase }) => phase))].toSorted((a, b) => Object.keys(phaseKinds).indexOf(a) - Object.keys(phaseKinds).indexOf(b));
-  const columns: readonly Column<Span>[] = [
+  const phases = [...new Set(spans.map(({ phase }) => phase))].toSorted((a, b) => Object.keys(phaseColours).indexOf(a) - Object.keys(phaseColours).indexOf(b));
+  const columns: readonly Column<ReportSpan>[] = [
     { key: 'start', head: 'Begin', number: true, value: (s) => s.start, show: (s) => seconds(s.start, 6) },
     { key: 'length', head: 'Length', number: true, value: (s) => s.end - s.start, show: (s) => seconds(s.end - s.start) },
     { key: 'lane', head: 'Device', value: (s) => s.lane }, { key: 'layer', head: 'Layer', value: (s) => s.layer, show: (s) => layerName(work, s.layer) },
-    { key: 'pass', head: 'Pass', value: (s) => work.passes[s.pass]?.op ?? null }, { key: 'phase', head: 'Phase', value: (s) => phaseNames[s.phase] },
-    { key: 'micro', head: 'Micro-batch', number: true, value: (s) => s.microBatch, show: (s) => whole(s.microBatch + 1) },
+    { key: 'pass', head: 'Pass', value: (s) => work.passes[s.pass]?.op ?? null }, { key: 'phase', head: 'Phase', value: (s) => s.phase },
+    { key: 'micro', head: 'Micro-batch', number: true, value: (s) => s.microBatch, show: (s) => (s.microBatch < 0 ? '–' : whole(s.microBatch + 1)) },
+    ...(merged === 0 ? [] : [{ key: 'merged', head: 'Stands for', number: true, value: (s: ReportSpan) => s.merged ?? 1, show: (s: ReportSpan) => whole(s.merged ?? 1) }]),
   ];
   return (
-    <Section id="timeline" title="Timeline of a step" lead={`${whole(spans.length)} spans of one step of ${seconds(price.step.seconds)}, in virtual time${cut ? `; spans were kept up to ${seconds(lastEnd)} only` : ''}.`}>
+    <Section id="timeline" title="Timeline of a step" lead={`${whole(spans.length)} spans of one step of ${seconds(price.step.seconds)}, in virtual time${merged === 0 ? '' : `; ${whole(merged)} of them stand for several neighbours each`}. The dashed line is the step’s end.`}>
       <div class="tools">
         <fieldset class="choice">
           <legend>Rows</legend>
@@ -119,7 +118,7 @@ export const Timeline = ({ work, price, spans }: Pick<PageData, 'work' | 'price'
           <button type="button" onClick={() => look(2)} aria-label="look from further away">−</button>
           <button type="button" onClick={() => setView({ from: 0, to: full })}>whole step</button>
         </div>
-        <Legend items={phases.map((phase) => ({ name: phaseNames[phase], kind: phaseKinds[phase], shape: 'square' as const }))} />
+        <Legend items={phases.map((phase) => ({ name: phase, kind: phaseColours[phase], shape: 'square' as const }))} />
       </div>
       <div ref={box} class="canvas">
         <canvas ref={canvas} tabIndex={0} role="application" aria-roledescription="timeline" aria-label={`Timeline of a step by ${by}`} aria-describedby="timeline-help timeline-readout" data-view={`${view.from} ${view.to}`}
@@ -129,7 +128,7 @@ export const Timeline = ({ work, price, spans }: Pick<PageData, 'work' | 'price'
       <output id="timeline-readout" class="readout" aria-live="polite">
         {span === undefined || place === null
           ? 'Point at a span, or focus the timeline and press an arrow key.'
-          : `${span.lane}: ${spanName(work, span)}, ${phaseNames[span.phase]}, micro-batch ${span.microBatch + 1}; ${seconds(span.start, 6)} to ${seconds(span.end, 6)}, ${seconds(span.end - span.start)}${bound === undefined ? '' : `; the pass is bound by ${bound}`}`}
+          : `${span.lane}: ${spanName(work, span)}, ${span.phase}${span.microBatch < 0 ? '' : `, micro-batch ${span.microBatch + 1}`}; ${seconds(span.start, 6)} to ${seconds(span.end, 6)}, ${seconds(span.end - span.start)}${span.merged === undefined ? '' : `; ${whole(span.merged)} neighbours, busy in parts`}${bound === undefined ? '' : `; the pass is bound by ${bound}`}`}
       </output>
       <p id="timeline-help" class="help"><kbd>←</kbd> <kbd>→</kbd> walk along a row, <kbd>↑</kbd> <kbd>↓</kbd> change the row, <kbd>Home</kbd> <kbd>End</kbd> its ends, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>Shift</kbd> with <kbd>←</kbd> <kbd>→</kbd> moves the window, <kbd>0</kbd> shows all. Drag to move; the wheel zooms when the timeline has the focus or <kbd>Ctrl</kbd> is held.{by === 'layer' ? ' Rows by layer show what wafers and the optimizer do.' : ''}</p>
       <Twin summary={`All ${whole(spans.length)} spans as a table`}>{() => <DataTable caption="Spans of one step" columns={columns} rows={spans} order={{ key: 'start', down: false }} />}</Twin>

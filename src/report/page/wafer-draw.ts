@@ -13,7 +13,7 @@ export interface WaferBox {
   readonly height: number;
 }
 
-const gutter = { left: 46, top: 4, bottom: 36, right: 4 };
+const gutter = { left: 46, top: 8, bottom: 36, right: 4 };
 
 /** Room for the tiles inside `width` CSS pixels, with the proportions of the rectangle and at most so high. */
 export const boxOf = (columns: number, rows: number, width: number, heightMax = 620): WaferBox => {

@@ -7,11 +7,12 @@
  */
 import type { Price } from '../../timing/types.js';
 import type { WaferMap, Work } from '../../trace/work.js';
-import { kibibytes, percent, seconds, shown } from './format.js';
+import { kibibytes, many, percent, seconds } from './format.js';
 
 export interface Metric {
   readonly key: 'work' | 'waiting' | 'sram' | 'traffic';
   readonly name: string;
+  readonly unit: string;
   /** What the number is, and how it is found. */
   readonly help: string;
   readonly at: (column: number, row: number) => number;
@@ -55,17 +56,17 @@ export const metricsOf = ({ map, sram }: Work, price: Price): readonly Metric[] 
   const most = extentOf(map, (column, row) => macsAt(map, column, row)).max, busy = busySeconds(price), step = price.step.seconds;
   const waiting = (column: number, row: number): number => step - (most === 0 ? 0 : busy * (macsAt(map, column, row) / most));
   return [
-    { key: 'work', name: 'Work', help: 'Multiply-adds of a tile in one step.', at: (column, row) => macsAt(map, column, row), show: (value) => shown(value, 'MAC') },
+    { key: 'work', name: 'Work', unit: 'multiply-adds', help: 'Multiply-adds of a tile in one step.', at: (column, row) => macsAt(map, column, row), show: many },
     {
-      key: 'waiting', name: 'Waiting', at: waiting, show: (value) => `${seconds(value)} (${percent(value / step)})`,
+      key: 'waiting', name: 'Waiting', unit: 'of the step', at: waiting, show: (value) => `${seconds(value)} (${percent(value / step)})`,
       help: 'Seconds of the step in which a tile has nothing to do: the step, less the busy seconds of the fullest tile in proportion to this tile’s multiply-adds.',
     },
     {
-      key: 'sram', name: 'SRAM', limit: sram.limitBytes, show: kibibytes, at: (column, row) => sram.codeBytes + sram.streamBytes + of(map.activationBytes, column) * of(map.heldTokens, row),
+      key: 'sram', name: 'SRAM', unit: 'held', limit: sram.limitBytes, show: kibibytes, at: (column, row) => sram.codeBytes + sram.streamBytes + of(map.activationBytes, column) * of(map.heldTokens, row),
       help: `Bytes that a tile holds: code, buffers of the streams, activations of the tokens that are there at a time. The limit is ${kibibytes(sram.limitBytes)}.`,
     },
     {
-      key: 'traffic', name: 'Traffic', at: (column, row) => of(map.south, column) + of(map.east, column) * of(map.tokens, row), show: (value) => shown(value, 'wavelets'),
+      key: 'traffic', name: 'Traffic', unit: 'wavelets', at: (column, row) => of(map.south, column) + of(map.east, column) * of(map.tokens, row), show: many,
       help: 'Wavelets that reach a tile in one step: weights from the north, partial sums along its row.',
     },
   ];

@@ -3,7 +3,7 @@
  *
  * Not here: what the numbers are (wafer-map.ts), pixels (wafer-draw.ts).
  */
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { plain, whole } from './format.js';
 import type { PageData } from './packed.js';
 import { Section, Twin, Value, useWidth } from './parts.js';
@@ -22,7 +22,7 @@ const Figures = ({ work, metrics }: Pick<PageData, 'work'> & { readonly metrics:
   return (
     <>
       <DataTable caption="Least, mean and most of all tiles" rows={metrics.map((metric) => ({ metric, extent: extentOf(map, metric.at) }))} columns={[
-        { key: 'name', head: 'Figure', value: ({ metric }) => metric.name },
+        { key: 'name', head: 'Figure', value: ({ metric }) => `${metric.name}, ${metric.unit}` },
         ...(['min', 'mean', 'max'] as const).map((key) => ({ key, head: { min: 'Least', mean: 'Mean', max: 'Most' }[key], number: true, value: ({ extent }: { readonly extent: ReturnType<typeof extentOf> }) => extent[key], show: ({ metric, extent }: { readonly metric: Metric; readonly extent: ReturnType<typeof extentOf> }) => metric.show(extent[key]) })),
       ]} />
       <p class="help">A tile’s work is its column’s products × its row’s tokens + scores × pairs; its traffic wavelets south + wavelets east × tokens; its activations bytes a token × tokens held.</p>
@@ -37,15 +37,13 @@ export const Wafer = ({ work, price }: Pick<PageData, 'work' | 'price'>) => {
   const metrics = useMemo(() => metricsOf(work, price), [work, price]);
   const [key, setKey] = useState<Metric['key']>('work'), [chosen, setChosen] = useState<Tile>({ column: 0, row: 0 }), [under, setUnder] = useState<Tile | null>(null);
   const metric = metrics.find((m) => m.key === key) as Metric;
-  const columns = work.map.products.length, rows = work.map.tokens.length, room = boxOf(columns, rows, width);
+  const columns = work.map.products.length, rows = work.map.tokens.length, beside = width > 760 ? 340 : 0, room = boxOf(columns, rows, width - beside), wide = room.left + room.width + 6;
   const extent = useMemo(() => extentOf(work.map, metric.at), [work, metric]), ends = { min: metric.key === 'waiting' ? extent.min : Math.min(0, extent.min), max: metric.limit ?? extent.max };
   const image = useMemo(() => (columns * rows === 0 ? null : tilesImage(columns, rows, metric.at, ends, scheme)), [metric, scheme, extent]);
 
-  useEffect(() => {
-    if (canvas.current === null || width === 0 || image === null) return undefined;
-    const element = canvas.current;
-    const frame = requestAnimationFrame(() => drawWafer(element, width, room, columns, rows, image, scheme, chosen));
-    return () => cancelAnimationFrame(frame);
+  useLayoutEffect(() => {
+    if (canvas.current === null || width === 0 || image === null) return;
+    drawWafer(canvas.current, wide, room, columns, rows, image, scheme, chosen);
   }, [image, width, chosen, scheme]);
   if (image === null) return null;
 
@@ -70,9 +68,9 @@ export const Wafer = ({ work, price }: Pick<PageData, 'work' | 'price'>) => {
           {metrics.map((m) => <label key={m.key}><input type="radio" name="metric" value={m.key} checked={m.key === key} onChange={() => setKey(m.key)} /><span>{m.name}</span></label>)}
         </fieldset>
       </div>
-      <div class="wafer">
-        <div ref={box} class="canvas">
-          <canvas ref={canvas} tabIndex={0} role="application" aria-roledescription="heat map" aria-label={`${metric.name} of ${columns} × ${rows} tiles`} aria-describedby="wafer-help tile-readout" style={{ height: `${canvasHeight(room)}px` }}
+      <div class="wafer" ref={box}>
+        <div class="canvas">
+          <canvas ref={canvas} tabIndex={0} role="application" aria-roledescription="heat map" aria-label={`${metric.name} of ${columns} × ${rows} tiles`} aria-describedby="wafer-help tile-readout" style={{ width: `${wide}px`, height: `${canvasHeight(room)}px` }}
             onKeyDown={press} onPointerMove={(event) => setUnder(point(event))} onPointerLeave={() => setUnder(null)} onPointerDown={(event) => setChosen((now) => point(event) ?? now)} />
         </div>
         <div class="beside">
@@ -84,7 +82,7 @@ export const Wafer = ({ work, price }: Pick<PageData, 'work' | 'price'>) => {
           <div id="tile-readout" aria-live="polite" aria-atomic="true">
             <h3>Tile in column <Value name="tile.column" value={tile.column} text={whole(tile.column)} />, row <Value name="tile.row" value={tile.row} text={whole(tile.row)} /></h3>
             <dl class="tile">
-              {metrics.map((m) => <div key={m.key} class={m.key === key ? 'now' : undefined}><dt>{m.name}</dt><dd><Value name={`tile.${m.key}`} value={m.at(tile.column, tile.row)} text={m.show(m.at(tile.column, tile.row))} /></dd></div>)}
+              {metrics.map((m) => <div key={m.key} class={m.key === key ? 'now' : undefined}><dt>{m.name}, {m.unit}</dt><dd><Value name={`tile.${m.key}`} value={m.at(tile.column, tile.row)} text={m.show(m.at(tile.column, tile.row))} /></dd></div>)}
             </dl>
           </div>
           <p id="wafer-help" class="help">Arrow keys choose a tile, with <kbd>Shift</kbd> ten further; <kbd>Home</kbd> <kbd>End</kbd> <kbd>PgUp</kbd> <kbd>PgDn</kbd> go to the edges, <kbd>1</kbd> to <kbd>{metrics.length}</kbd> change what is shown.</p>
