@@ -58,7 +58,7 @@ export const runDispatcherSuite = ({ name, make, skip = [] }: DispatcherUnderTes
       assert.ok(trace !== null);
       assert.deepEqual([trace.dispatcher, trace.threads, trace.ended, trace.dropped], [name, 2, [5, 6], [0, 0]]);
       const add = (thread: number) => ({ thread, actor: `counter on ${thread}`, kind: 'counter', message: 'counter.add' });
-      assert.deepEqual(trace.turns.map(({ startMs: _, endMs: __, ...who }) => who), [...Array.from({ length: 5 }, () => add(0)), ...Array.from({ length: 5 }, () => add(1)), { ...add(1), message: 'counter.get' }]);
+      assert.deepEqual(trace.turns.map(({ thread, actor, kind, message }) => ({ thread, actor, kind, message })), [...Array.from({ length: 5 }, () => add(0)), ...Array.from({ length: 5 }, () => add(1)), { ...add(1), message: 'counter.get' }]);
       // Asked one after the other: the turns of two threads take turns, on one clock.
       const inTurn = trace.turns.slice(0, 5).flatMap((one, i) => [one, trace.turns[5 + i] ?? one]);
       inTurn.reduce((before, { startMs, endMs }) => (assert.ok(before < startMs && startMs <= endMs, `${before} ${startMs} ${endMs}`), startMs), readyMs - askedMs);
