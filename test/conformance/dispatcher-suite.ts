@@ -12,7 +12,6 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { seededPick } from '../../src/actor/local/schedule.js';
 import type { ActorSystem, SystemFailure, SystemOptions } from '../../src/actor/system.js';
-import { sharedNowMs } from '../../src/util/clock.js';
 import { ActorFailed, DoesNotFit, EmulatorBug, InvalidConfig } from '../../src/util/errors.js';
 import { devices, devicesUrl, type CounterProps, type CounterReply } from '../support/test-devices.js';
 
@@ -45,28 +44,6 @@ export const runDispatcherSuite = ({ name, make, skip = [] }: DispatcherUnderTes
   };
 
   describe(`dispatcher '${name}'`, () => {
-    law('tells the turns of every thread in host time, where it is asked to', async () => {
-      const beganMs = sharedNowMs();
-      const system = await start({ hostTrace: true });
-      const readyMs = sharedNowMs();
-      const refs = [counterOn(system, 0), counterOn(system, 1)];
-      for (let i = 0; i < 5; i++) for (const ref of refs) await ref.ask({ type: 'counter.add', value: i });
-      await refs[1]?.ask({ type: 'counter.get' });
-      const askedMs = sharedNowMs();
-      await system[Symbol.asyncDispose]();
-      const trace = system.hostTrace();
-      assert.ok(trace !== null);
-      assert.deepEqual([trace.dispatcher, trace.threads, trace.ended, trace.dropped], [name, 2, [5, 6], [0, 0]]);
-      const add = (thread: number) => ({ thread, actor: `counter on ${thread}`, kind: 'counter', message: 'counter.add' });
-      assert.deepEqual(trace.turns.map(({ thread, actor, kind, message }) => ({ thread, actor, kind, message })), [...Array.from({ length: 5 }, () => add(0)), ...Array.from({ length: 5 }, () => add(1)), { ...add(1), message: 'counter.get' }]);
-      // Asked one after the other: the turns of two threads take turns, on one clock.
-      const inTurn = trace.turns.slice(0, 5).flatMap((one, i) => [one, trace.turns[5 + i] ?? one]);
-      inTurn.reduce((before, { startMs, endMs }) => (assert.ok(before < startMs && startMs <= endMs, `${before} ${startMs} ${endMs}`), startMs), readyMs - askedMs);
-      assert.ok(trace.turns.every(({ endMs }) => endMs < askedMs - beganMs + 50));
-      await using other = await start();
-      assert.equal(other.hostTrace(), null);
-    });
-
     law('takes the messages of an actor in order and answers each ask with its own reply', async () => {
       await using system = await start();
       const op = fc.record({ actor: fc.nat(3), ask: fc.boolean(), value: fc.integer({ min: -1000, max: 1000 }), pause: fc.boolean() });

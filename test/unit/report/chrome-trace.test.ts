@@ -123,12 +123,12 @@ test('counters: what keeps a lane busy, weighed over the step, is what its spans
   assert.ok(counters.every(({ ts }) => ts <= stepMicros) && counters.filter(({ name }) => name === 'busy: wafer').length < counterPoints / 8);
 });
 
-const turn = (thread: number, startMs: number, endMs: number): HostTurn => ({ thread, actor: `tileHost/${thread}`, kind: 'tileHost', message: 'tile.forward', startMs, endMs });
+const turn = (thread: number, startMs: number, endMs: number): HostTurn => ({ thread, actor: `tileHost/${thread}`, kind: 'tileHost', message: 'tile.work', startMs, endMs });
 const host = (turns: readonly HostTurn[], dropped = [0, 0]): HostTrace => ({ threads: 2, dispatcher: 'thread', turnsMax: 4, ended: dropped.map((n) => n + 4), dropped, turns });
 
 test('host time: a lane a thread; what fell out is said', () => {
   const file = whole({ host: host([turn(0, 0.5, 1.25), turn(0, 1.25, 2), turn(1, 0.1234567, 3)], [0, 7]) });
-  assert.deepEqual(lanesOf(file), { 'thread 0': ['tile.forward 500+750', 'tile.forward 1250+750'], 'thread 1 (the last 4 of 11 turns)': ['tile.forward 123.457+2876.543'] });
+  assert.deepEqual(lanesOf(file), { 'thread 0': ['tile.work 500+750', 'tile.work 1250+750'], 'thread 1 (the last 4 of 11 turns)': ['tile.work 123.457+2876.543'] });
   assert.deepEqual([file.otherData['turns'], file.otherData['turnsDropped'], file.otherData['model']], [3, 7, undefined]);
   assert.deepEqual([file.traceEvents.at(-1)?.cat, file.traceEvents.at(-1)?.args], ['tileHost', { actor: 'tileHost/1' }]);
 });
