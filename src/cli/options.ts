@@ -98,7 +98,7 @@ const table = {
   sparsityInit: { flag: '--sparsity-init <name>', help: 'with a number, the first masks: random, topk, from_zeros or checkerboard', schema: oneOf(['random', 'topk', 'from_zeros', 'checkerboard']) },
   sparsityPattern: { flag: '--sparsity-pattern <name>', help: 'with a number: unstructured, 4x1 (four outputs share their inputs), or N:M such as 2:4', schema: pattern },
   sparsityUpdateEvery: { flag: '--sparsity-update-every <n>', help: 'with a number, steps between updates of masks (gmp, set, rigl)', schema: count },
-  recompute: { flag: '--recompute <what>', help: 'activations of a block that are computed again: none, attention, block or auto', schema: oneOf(['none', 'attention', 'block', 'auto']) },
+  recompute: { flag: '--recompute <what>', help: 'activations of a block that are computed again: none, attention, block, offload (as block, and what blocks read waits off the wafer) or auto', schema: oneOf(['none', 'attention', 'block', 'offload', 'auto']) },
   evaluationSplit: { flag: '--evaluation-split <x>', help: 'share of the text, at its end, that nothing learns from', schema: number((value) => value > 0 && value < 1, 'a number above 0 and below 1') },
   evaluateEvery: { flag: '--evaluate-every <n>', help: 'steps between evaluations; a tenth of the steps unless given', schema: count },
   evaluationBatches: { flag: '--evaluation-batches <n>', help: 'batches of an evaluation; all that there are unless given', schema: whole(1, 2 ** 26) },

@@ -27,7 +27,7 @@ export const lossOf = ({ model, entropy }: Job): LossOf => (entropy !== null ? '
 
 const tell = (job: Job, cluster: Cluster, shape: ClusterOptions, plan: RunPlan): void => {
   const { model, train } = job;
-  const again = plan.recompute === 'none' ? '' : plan.recompute === 'block' ? ', blocks computed again' : ', attention computed again';
+  const again = plan.recompute === 'none' ? '' : plan.recompute === 'block' ? ', blocks computed again' : plan.recompute === 'offload' ? ', blocks computed again from activations off the wafer' : ', attention computed again';
   print(`${model.name}: ${showCount(model.parameterCount)} parameters; ${job.data}`);
   print(
     `${shape.numCsx} CS-2 of ${plan.rows} × ${plan.cols} tiles, ${formatBytes(plan.sramBytesMax)} of ${formatBytes(plan.sramLimitBytes)} SRAM a tile; ` +

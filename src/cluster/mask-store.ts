@@ -12,6 +12,7 @@ import { structureOf, type StoredForm } from '../sparsity/structure.js';
 import { floats, halves, words } from '../tensor/shared-memory.js';
 import { assert } from '../util/errors.js';
 import { layerOf, updateAt, type MaskInUse, type MaskTable } from './masks.js';
+import { streamsOf } from './mask-streams.js';
 import type { FormPlace, SparsePlace } from './layout.js';
 
 type Memory = WebAssembly.Memory;
@@ -58,7 +59,8 @@ export const putMask = (memory: Memory, program: Program, sparse: SparsePlace, b
       if (isStored === 1) byIndex[next++] = places[position] as number;
     });
   }
-  table.setStored(sparse, buffer, stored);
+  const inBlock = ({ firstOf }: StoredForm) => (b: number): number => (firstOf[b + 1] ?? 0) - (firstOf[b] ?? 0);
+  table.setStored(sparse, buffer, stored, streamsOf(program, layer, inBlock(structure.forward), inBlock(structure.delta)));
   return { place, buffer, stored };
 };
 

@@ -3,18 +3,19 @@
  *
  *   step s reads version s; an update behind step s makes the mask of version s + 1
  *
- * The table lies in shared memory: four words a sparse parameter, the mask of even and of odd versions, and the stored positions of either mask. A step that is
+ * The table lies in shared memory: four words a sparse parameter, the mask of even and of odd versions, and the stored positions of either mask; and what either makes of the streams. A step that is
  * redone finds the old mask as it was. Not here: masks themselves (sparsity/), where they lie (layout.ts), who updates them (memoryx/).
  */
-import type { Program, StreamedPlan } from '../compiler/program.js';
+import type { LinearPlan, Program, StreamedPlan } from '../compiler/program.js';
 import type { MaskUpdate, SparseParameter } from '../model/sparsity.js';
 import { assert } from '../util/errors.js';
+import { maskStreamNames, type MaskStreams } from './mask-streams.js';
 import type { ClusterLayout, MaskPlace, SparsePlace } from './layout.js';
 
-const wordsEach = 4;
+const wordsEach = 4, streamsEach = 2 * maskStreamNames.length, bytesEach = wordsEach * 4 + streamsEach * 8;
 
 /** The table for so many sparse parameters. */
-export const makeMaskTable = (parameters: number): SharedArrayBuffer => new SharedArrayBuffer(Math.max(1, parameters) * wordsEach * 4);
+export const makeMaskTable = (parameters: number): SharedArrayBuffer => new SharedArrayBuffer(Math.max(1, parameters) * bytesEach);
 
 /** The mask that a version reads. */
 export interface MaskInUse {
@@ -26,9 +27,12 @@ export interface MaskInUse {
 
 export class MaskTable {
   readonly #words: Int32Array;
+  readonly #streams: Float64Array;
 
   constructor(buffer: SharedArrayBuffer) {
-    this.#words = new Int32Array(buffer);
+    const parameters = buffer.byteLength / bytesEach;
+    this.#words = new Int32Array(buffer, 0, parameters * wordsEach);
+    this.#streams = new Float64Array(buffer, parameters * wordsEach * 4, parameters * streamsEach);
   }
 
   /** The mask of version `version`. */
@@ -44,8 +48,16 @@ export class MaskTable {
     Atomics.store(this.#words, sparse.number * wordsEach + (version % 2), buffer);
   }
 
-  setStored(sparse: SparsePlace, buffer: number, stored: number): void {
+  /** What a mask stores and what it makes of the streams; before a version uses it. */
+  setStored(sparse: SparsePlace, buffer: number, stored: number, streams: MaskStreams): void {
+    this.#streams.set(maskStreamNames.map((name) => streams[name]), sparse.number * streamsEach + buffer * maskStreamNames.length);
     Atomics.store(this.#words, sparse.number * wordsEach + 2 + buffer, stored);
+  }
+
+  /** What the mask of version `version` makes of the streams. */
+  streams(sparse: SparsePlace, version: number): MaskStreams {
+    const from = sparse.number * streamsEach + this.at(sparse, version).buffer * maskStreamNames.length;
+    return Object.fromEntries(maskStreamNames.map((name, i) => [name, this.#streams[from + i] ?? 0])) as unknown as MaskStreams;
   }
 }
 
@@ -65,7 +77,7 @@ export const updateAt = ({ updates }: SparseParameter, version: number): MaskUpd
 export const wantsDenseGradient = (plan: SparseParameter, step: number): boolean => plan.algorithm === 'rigl' && updateAt(plan, step + 1) !== null;
 
 /** The streamed layer whose weight a sparse parameter is. */
-export const layerOf = (program: Program, parameter: number): Program['streamed'][number] => {
+export const layerOf = (program: Program, parameter: number): LinearPlan => {
   const found = program.streamed.find((streamed) => streamed.weight === parameter);
   assert(found?.kind === 'linear' && !found.tied, 'a sparse weight belongs to a linear layer');
   return found;

@@ -15,9 +15,33 @@ const countMax = 320;
 /** Classes in a block of a streamed head: a chunk of features, so that the sum over blocks is the sum over chunks (docs/numerics.md §1). */
 export const headBlock = 256;
 
+/** Splits `results` into blocks of `wanted`, the last one perhaps smaller. */
+export const cut = (results: number, wanted: number): readonly BlockPlan[] =>
+  Array.from({ length: ceilDiv(results, wanted) }, (_, b) => ({ first: b * wanted, count: Math.min(wanted, results - b * wanted) }));
+
+/** Makes each list once: layers of one shape share theirs, however many they are. */
+export class BlockLists {
+  readonly #known = new Map<string, readonly BlockPlan[]>();
+
+  /** Blocks of a linear layer, forward or delta. */
+  linear(contracted: number, results: number): readonly BlockPlan[] {
+    return this.#once(`${contracted}/${results}`, () => planBlocks(contracted, results));
+  }
+
+  /** Blocks of so many results each. */
+  cut(results: number, wanted: number): readonly BlockPlan[] {
+    return this.#once(`${results} by ${wanted}`, () => cut(results, wanted));
+  }
+
+  #once(key: string, make: () => readonly BlockPlan[]): readonly BlockPlan[] {
+    const found = this.#known.get(key) ?? make();
+    this.#known.set(key, found);
+    return found;
+  }
+}
+
 /** Splits `results` into blocks whose `contracted × count` floats come near the target. */
-export const planBlocks = (contracted: number, results: number): BlockPlan[] => {
+export const planBlocks = (contracted: number, results: number): readonly BlockPlan[] => {
   const wanted = Math.max(step, Math.min(countMax, Math.floor(targetFloats / contracted / step) * step));
-  const blocks = ceilDiv(results, wanted);
-  return Array.from({ length: blocks }, (_, b) => ({ first: b * wanted, count: Math.min(wanted, results - b * wanted) }));
+  return cut(results, wanted);
 };

@@ -6,7 +6,7 @@
  */
 import type { Layer, LayerOf } from '../model/graph.js';
 import { InvalidModel } from '../util/errors.js';
-import { headBlock, planBlocks } from './blocks.js';
+import { headBlock } from './blocks.js';
 import type { Plans } from './plans.js';
 import type { LocalStep } from './program.js';
 
@@ -24,8 +24,14 @@ const alone = (plans: Plans, layer: Layer): void => {
   }
 };
 
-export const orderForward = (plans: Plans, layers: readonly Layer[]): void => {
-  for (const layer of layers) place(plans, layer);
+/** `last`: the block that is not computed again; what other blocks read leaves the wafer where activations are offloaded. */
+export const orderForward = (plans: Plans, layers: readonly Layer[], last: number | null): void => {
+  let block: number | null = null;
+  for (const layer of layers) {
+    if (plans.recompute === 'offload' && layer.block !== null && layer.block !== block && layer.block !== last) plans.leave(plans.outOf(layer.inputs[0]));
+    block = layer.block;
+    place(plans, layer);
+  }
 };
 
 const place = (plans: Plans, layer: Layer): void => {
@@ -57,14 +63,14 @@ const place = (plans: Plans, layer: Layer): void => {
       plans.planOf.set(layer.id, plans.streamed.length);
       plans.streamed.push({
         kind: 'linear', layer: layer.id, weight: layer.weight, bias: layer.bias, tied: layer.tied, inputs: layer.inFeatures, outputs: layer.features, x, y, dy: y, dx: null,
-        zeroInputs: plans.layer(from).kind === 'relu', zeroDeltas: plans.model.layers.some(({ kind, inputs }) => kind === 'relu' && inputs[0] === layer.id) && plans.readers(layer.id) === 1,
-        forwardBlocks: planBlocks(layer.inFeatures, layer.features), deltaBlocks: upstream ? planBlocks(layer.features, layer.inFeatures) : [],
+        zeroInputs: plans.layer(from).kind === 'relu', zeroDeltas: plans.readers(layer.id) === 1 && plans.readersOf(layer.id)[0]?.kind === 'relu',
+        forwardBlocks: plans.blocks.linear(layer.inFeatures, layer.features), deltaBlocks: upstream ? plans.blocks.linear(layer.features, layer.inFeatures) : [],
       });
       plans.trained.add(layer.id);
       break;
     }
     case 'norm': {
-      const whole = [{ first: 0, count: layer.features }];
+      const whole = plans.blocks.cut(layer.features, layer.features);
       const y = outputBuffer(plans, layer), stats = plans.inner(layer, `${layer.name} statistics`, 2);
       plans.out.set(layer.id, y);
       plans.planOf.set(layer.id, plans.streamed.length);
@@ -101,7 +107,7 @@ const place = (plans: Plans, layer: Layer): void => {
       break;
     case 'rotary':
       alone(plans, layer);
-      if (plans.model.layers.some((other) => other.kind === 'add' && other.inputs[1] === layer.id)) throw new InvalidModel({ what: 'rotary positions at the end of a branch', where: layer.name, hint: 'put attention({ … }) behind them' });
+      if (plans.readersOf(layer.id).some((other) => other.kind === 'add' && other.inputs[1] === layer.id)) throw new InvalidModel({ what: 'rotary positions at the end of a branch', where: layer.name, hint: 'put attention({ … }) behind them' });
       plans.out.set(layer.id, plans.outOf(from));
       break;
     case 'add': {
@@ -124,7 +130,7 @@ export const isHead = (plans: Plans, layer: Layer): boolean => plans.logits === 
 const placeHead = (plans: Plans, layer: LayerOf<'linear'>): void => {
   const from = layer.inputs[0], x = plans.outOf(from);
   const y = plans.buffer(`${layer.name} block`, Math.min(headBlock, layer.features)), stats = plans.buffer(`${layer.name} statistics`, 4);
-  const blocks = Array.from({ length: Math.ceil(layer.features / headBlock) }, (_, b) => ({ first: b * headBlock, count: Math.min(headBlock, layer.features - b * headBlock) }));
+  const blocks = plans.blocks.cut(layer.features, headBlock);
   plans.out.set(layer.id, y);
   plans.planOf.set(layer.id, plans.streamed.length);
   plans.streamed.push({ kind: 'head', layer: layer.id, weight: layer.weight, bias: layer.bias, tied: layer.tied, inputs: layer.inFeatures, outputs: layer.features, x, y, dy: y, dx: null, stats, forwardBlocks: blocks, deltaBlocks: blocks });
@@ -202,7 +208,9 @@ export const replay = (plans: Plans, layers: readonly Layer[]): void => {
   if (first.kind !== 'linear' && first.kind !== 'norm' && first.kind !== 'attention') plans.pass({ op: 'locals', backward: true });
   const from = plans.passes.length;
   for (const layer of inner) compute(plans, layer);
-  plans.passes.forEach((pass, i) => {
-    if (i >= from) plans.passes[i] = { ...pass, backward: true };
-  });
+  const read = plans.outOf(layers[0]?.inputs[0]), begin = first.kind !== 'linear' && first.kind !== 'norm' && first.kind !== 'attention' ? from - 1 : from;
+  for (let i = begin; i < plans.passes.length; i++) {
+    const pass = plans.passes[i];
+    if (pass !== undefined) plans.passes[i] = { ...pass, backward: true, ...(i === begin && plans.recompute === 'offload' ? { returns: read } : {}) };
+  }
 };

@@ -6,11 +6,12 @@
 import type { Layer, LayerId, Model } from '../model/graph.js';
 import type { NumberType } from '../model/precision.js';
 import { assert } from '../util/errors.js';
+import { BlockLists } from './blocks.js';
 import type { AttentionPlan, LocalStep, Logits, PassStep, Recompute, StreamedPlan } from './program.js';
 
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 type NewPass = Without<PassStep, 'locals'>;
-type Open = NewPass & { readonly locals: LocalStep[] };
+type Open = Without<NewPass, 'leaves' | 'returns'> & { readonly locals: LocalStep[]; leaves?: number; returns?: number };
 
 export class Plans {
   readonly model: Model;
@@ -33,6 +34,10 @@ export class Plans {
   readonly trained = new Set<LayerId>();
   /** ReLUs that work in place: their output is their mask. */
   readonly masks = new Set<LayerId>();
+  readonly blocks = new BlockLists();
+  /** Buffers whose activations wait off the wafer between two passes. */
+  readonly offloaded = new Set<number>();
+  readonly #readers = new Map<LayerId, Layer[]>();
   readonly #scratches: number[] = [];
   /** Shared inner buffers of blocks: how many of each width the block at hand has taken. */
   readonly #pool = new Map<number, number[]>();
@@ -45,10 +50,28 @@ export class Plans {
     this.recompute = recompute;
     this.places = places;
     this.activations = activations;
+    for (const layer of model.layers) {
+      for (const input of layer.inputs) {
+        const known = this.#readers.get(input);
+        if (known === undefined) this.#readers.set(input, [layer]);
+        else known.push(layer);
+      }
+    }
   }
 
+  /** How many inputs of layers a layer's output is. */
   readers(layer: LayerId): number {
-    return this.model.layers.reduce((count, other) => count + other.inputs.filter((input) => input === layer).length, 0);
+    return this.#readers.get(layer)?.length ?? 0;
+  }
+
+  /** The layers that read a layer's output, once for each input. */
+  readersOf(layer: LayerId): readonly Layer[] {
+    return this.#readers.get(layer) ?? [];
+  }
+
+  /** Whether blocks are computed again in the delta pass. */
+  get isReplayed(): boolean {
+    return this.recompute === 'block' || this.recompute === 'offload';
   }
 
   layer(id: LayerId | undefined): Layer {
@@ -76,7 +99,7 @@ export class Plans {
 
   /** A buffer for what a layer keeps: inside a block that is recomputed, one that all blocks share. */
   inner(layer: Layer, name: string, features: number): number {
-    if (this.recompute !== 'block' || layer.block === null) return this.buffer(name, features);
+    if (!this.isReplayed || layer.block === null) return this.buffer(name, features);
     if (layer.block !== this.#block) {
       this.#block = layer.block;
       this.#taken = new Map();
@@ -102,6 +125,14 @@ export class Plans {
 
   pass(pass: NewPass): void {
     this.passes.push({ ...pass, locals: [] });
+  }
+
+  /** What lies in `buffer` is whole behind the pass under construction, and leaves the wafer until it returns. */
+  leave(buffer: number): void {
+    const last = this.passes[this.passes.length - 1];
+    assert(last !== undefined, 'a pass made what leaves');
+    last.leaves = buffer;
+    this.offloaded.add(buffer);
   }
 
   /** A local step behind the pass under construction; behind an attention in a pass of its own, since hosts may share its heads and must all be done. */

@@ -15,8 +15,12 @@ export interface Rectangle {
   readonly cols: number;
 }
 
-/** What of a block's activations is computed again in the delta pass; no choice shows in a bit. */
-export type Recompute = 'none' | 'attention' | 'block';
+/**
+ * What of a block's activations is computed again in the delta pass; no choice shows in a bit. 'offload': as 'block', and what a block reads waits off the wafer until the
+ * block is computed again (activation servers, docs/evidence.md).
+ */
+export const recomputes = ['none', 'attention', 'block', 'offload'] as const;
+export type Recompute = (typeof recomputes)[number];
 
 /**
  * One buffer of activations in the tiles' SRAM: `features` values a token, tokens contiguous. Column c of the rectangle holds
@@ -92,7 +96,8 @@ export type StreamedPlan = LinearPlan | NormPlan | HeadPlan;
 export type Numbers = Pick<Precision, 'weights' | 'activations'>;
 
 /** Whether the logits of a micro-batch are held, or made block by block; no choice shows in a bit. */
-export type Logits = 'held' | 'streamed';
+export const logitsChoices = ['held', 'streamed'] as const;
+export type Logits = (typeof logitsChoices)[number];
 
 /** One attention: `d` holds the delta of its output, and the delta of Q, K and V takes their place. */
 export interface AttentionPlan extends Heads {
@@ -126,8 +131,11 @@ export type LocalStep =
   /** Softmax cross-entropy in place: logits become their delta; the losses leave. */
   | { readonly op: 'loss'; readonly layer: LayerId; readonly x: number; readonly classes: number };
 
-/** The passes over one micro-batch, in stream order; `locals` are the local steps behind one. `backward`: left out where nothing is trained. */
-export type PassStep = { readonly backward: boolean; readonly locals: readonly LocalStep[] } & (
+/**
+ * The passes over one micro-batch, in stream order; `locals` are the local steps behind one. `backward`: left out where nothing is trained. `leaves`: a buffer whose activations
+ * leave the wafer behind the pass; `returns`: one whose activations come back before it.
+ */
+export type PassStep = { readonly backward: boolean; readonly locals: readonly LocalStep[]; readonly leaves?: number; readonly returns?: number } & (
   /** Samples arrive from the input worker. */
   | { readonly op: 'input'; readonly buffer: number }
   /** Rows of an embedding table arrive, gathered beside MemoryX. */

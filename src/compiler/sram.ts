@@ -4,8 +4,8 @@
  *   code allowance + activations kept for the delta pass + stream buffers
  *
  * Stream buffers are those of the machine's flow: two columns of weights for the tile's features (one in use, one arriving), two
- * travelling sums and their chunk sums for the tile's tokens, two outgoing gradients for the tile's features. Attention works off one head at a time: a slab of keys
- * and one of values for the tile's features (one in use, one arriving), and the scores of the tile's tokens over all keys, shared by the columns of the head.
+ * travelling sums and their chunk sums for the tile's tokens, two outgoing gradients for the tile's features. Attention works off one head at a time, key by key as they pass: a key
+ * and a value for the tile's features (one in use, one arriving), and the scores of the tile's tokens over all keys, shared by the columns of the head.
  * Not here: the rectangle's choice (rectangle.ts).
  */
 import type { WaferSpec } from '../spec/wafer.js';
@@ -47,7 +47,7 @@ export const planSram = (
   const activationBytes = tokenBytes * tokensPerTile;
   const attentionFloats = Math.max(0, ...attentions.map(({ heads, headSize, places }) => {
     const columnsOfHead = Math.max(1, Math.floor(rectangle.cols / heads));
-    return 4 * slabTokens * Math.min(headSize, ceilDiv(heads * headSize, rectangle.cols)) + tokensPerTile * ceilDiv(places, columnsOfHead);
+    return 4 * Math.min(headSize, ceilDiv(heads * headSize, rectangle.cols)) + tokensPerTile * ceilDiv(places, columnsOfHead);
   }));
   const streamBytes = 2 * widest * numbers.weight + (4 * tokensPerTile + 2 * widest + attentionFloats) * floatBytes;
   return {

@@ -15,6 +15,7 @@ import { planTree } from '../cluster/swarmx/tree.js';
 import { compile } from '../compiler/compile.js';
 import type { KernelPlan } from '../kernels/load.js';
 import { slabTokens } from '../kernels/types.js';
+import { checkRunnable } from '../model/build.js';
 import { inputOf, isSequence, type Model } from '../model/graph.js';
 import { specs } from '../spec/wafer.js';
 import type { NamedTensor } from '../tensor/named.js';
@@ -148,6 +149,7 @@ export const prepareGeneration = (model: Model, o: GenerateOptions, cluster: Clu
   const numCsx = cluster.numCsx ?? 1, wafer = cluster.wafer ?? 'auto', spec = wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2);
   // The last token is chosen and goes nowhere: it needs no place in the caches.
   const sequences = o.prompts.map(({ tokens }) => ({ prompt: tokens.length, places: tokens.length + o.maxTokens - 1 }));
+  checkRunnable(model);
   const program = compile(model, { tokens: panelsFor(sequences, 1) * slabTokens, wafer, spec, recompute: 'block' });
   const links = planTree(numCsx, cluster.fanIn ?? 4).reduce((sum, node) => sum + (node.tier === 0 ? node.wafers : node.children.length), 0);
   const { layout, allocatedBytes } = planGeneration({ program, kernels, hosts: threads, numCsx, links, sequences });

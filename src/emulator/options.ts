@@ -1,5 +1,5 @@
 /** What a user asks of a cluster and of a run, checked. Not here: the model's and the optimizer's own checks (model/). */
-import type { Logits, Recompute } from '../compiler/program.js';
+import { recomputes, type Logits, type Recompute } from '../compiler/program.js';
 import type { TrainingData } from '../model/data.js';
 import type { Optimizer } from '../model/optimizer.js';
 import { checkPrecision, type Precision } from '../model/precision.js';
@@ -160,7 +160,7 @@ export const checkTrainOptions = (o: TrainOptions): void => {
   whole('steps', o.steps, 1, 2 ** 30);
   whole('batchSize', o.batchSize, 1, 2 ** 26);
   whole('seed', o.seed ?? 0, 0, Number.MAX_SAFE_INTEGER);
-  oneOf('recompute', o.recompute ?? 'auto', ['auto', 'none', 'attention', 'block']);
+  oneOf('recompute', o.recompute ?? 'auto', ['auto', ...recomputes]);
   oneOf('logits', o.logits ?? 'auto', ['auto', 'held', 'streamed']);
   if (o.precision !== undefined) checkPrecision(o.precision);
   if (o.clipNorm !== undefined && !(o.clipNorm > 0 && Number.isFinite(o.clipNorm))) throw new InvalidConfig({ what: 'clipNorm', value: o.clipNorm, limit: 'a finite number above 0' });

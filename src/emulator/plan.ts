@@ -6,7 +6,7 @@
 import { totalmem } from 'node:os';
 import { constrainedMemory } from 'node:process';
 import { compile } from '../compiler/compile.js';
-import type { Logits, Program } from '../compiler/program.js';
+import type { Program } from '../compiler/program.js';
 import { dealBatch, lanesIn, slabsPerWafer, type BatchShape } from '../cluster/deal.js';
 import { journalWords, type ClusterLayout, type MemoryXPlan, type TierPlan } from '../cluster/layout.js';
 import { makeMaskTable } from '../cluster/masks.js';
@@ -17,16 +17,17 @@ import { planArena } from '../cluster/wafer/arena.js';
 import { devicesOf } from '../cluster/wiring.js';
 import type { KernelPlan } from '../kernels/load.js';
 import { slabTokens } from '../kernels/types.js';
+import { checkRunnable } from '../model/build.js';
 import { checkData, sampleAt, samplesOf, streamOf, type TrainingData } from '../model/data.js';
 import type { Model } from '../model/graph.js';
 import { checkOptimizer } from '../model/optimizer.js';
 import { fullPrecision } from '../model/precision.js';
-import type { SparseParameter } from '../model/sparsity.js';
+import { chooseLogits } from '../plan/logits.js';
 import { rotaryTables } from '../model/rotary.js';
 import { specs } from '../spec/wafer.js';
 import { MemoryPlan, floats } from '../tensor/shared-memory.js';
 import { DoesNotFit, InvalidConfig, NotEmulated } from '../util/errors.js';
-import { MiB, roundUp } from '../util/units.js';
+import { roundUp } from '../util/units.js';
 import { makeCounters } from '../trace/counts.js';
 import { checkTrainOptions, type ClusterOptions, type MemoryXOptions, type TrainOptions } from './options.js';
 import type { RunPlan } from './run.js';
@@ -42,6 +43,7 @@ export interface PlannedRun {
 
 /** @throws InvalidModel, InvalidConfig, NotEmulated, DoesNotFit */
 export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, threads: number, kernels: KernelPlan): PlannedRun => {
+  checkRunnable(model);
   checkTrainOptions(o);
   checkOptimizer(o.optimizer);
   checkData(model, o.data);
@@ -60,7 +62,8 @@ export const planRun = (model: Model, o: TrainOptions, cluster: ClusterOptions, 
     throw new NotEmulated({ what: 'Adafactor of sparse weights', where: 'optimizer', hint: 'see docs/not-emulated.md; train sparse weights with another optimizer' });
   }
   const wafer = cluster.wafer ?? 'auto', { precision = fullPrecision } = o;
-  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits: logitsOf(model, o, cluster, numCsx * share * slabTokens, sparsity.plans), numbers: precision });
+  const logits = chooseLogits(model, o.logits ?? 'auto', numCsx * share * slabTokens, (parameter) => sparsity.plans.some((plan) => plan.parameter === parameter), cluster.sweep === 'tile');
+  const program: Program = compile(model, { tokens, wafer, spec: wafer === 'auto' ? specs.wse2 : (wafer.spec ?? specs.wse2), recompute: o.recompute ?? 'auto', logits, numbers: precision });
 
   const fabric = cluster.sweep === 'tile' ? fabricFloats(program) : 0;
   const arenaPlan = new MemoryPlan('the wafers');
@@ -113,21 +116,6 @@ const planState = (need: MemoryXNeed, { dramBytes = Number.MAX_SAFE_INTEGER, fla
   const planned = planMemoryX(need), needBytes = planned.plan.memoryBytes.reduce((sum, bytes) => sum + bytes, 0);
   if (needBytes > dramBytes) throw new DoesNotFit({ what: 'the state in MemoryX', where: 'memoryX.dramBytes', needBytes, haveBytes: dramBytes, hint: 'give memoryX.flashDir: what exceeds the DRAM then lies in files' });
   return { ...planned, tiers: null };
-};
-
-/** Most bytes of logits, over all wafers, that are held without being asked for. */
-const logitsBytesMax = 64 * MiB;
-
-/** Tiles that work one by one, and the last layer's weight if it is sparse, hold their logits. @throws NotEmulated */
-const logitsOf = (model: Model, o: TrainOptions, cluster: ClusterOptions, lanes: number, sparse: readonly SparseParameter[]): Logits => {
-  const loss = model.layers[model.layers.length - 1], last = model.layers[model.layers.length - 2];
-  if (cluster.sweep === 'tile' || last?.kind !== 'linear') return 'held';
-  if (sparse.some(({ parameter }) => parameter === last.weight)) {
-    if (o.logits === 'streamed') throw new NotEmulated({ what: 'logits that are streamed over a sparse weight', where: 'logits', value: model.parameters[last.weight]?.name, hint: "let the filter of sparsity leave it out, or hold the logits (logits: 'held')" });
-    return 'held';
-  }
-  const { logits = 'auto' } = o;
-  return logits !== 'auto' ? logits : (loss?.features ?? 0) * lanes * 4 > logitsBytesMax ? 'streamed' : 'held';
 };
 
 /** The angles of rotary positions into the arena: every wafer reads the same ones. */

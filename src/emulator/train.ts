@@ -12,7 +12,8 @@ import { closeTiers, fillTiers, startTiers, type Tiers } from '../cluster/coordi
 import { train } from '../cluster/coordinator/training.js';
 import type { Devices } from '../cluster/devices.js';
 import type { ClusterLayout, TierPlan } from '../cluster/layout.js';
-import { MaskTable } from '../cluster/masks.js';
+import { streamsOfMask } from '../cluster/mask-streams.js';
+import { layerOf, MaskTable } from '../cluster/masks.js';
 import { beginJournal, filler, firstState, readMasks, readWeights, storeState, type FirstState } from '../cluster/store.js';
 import { planTree } from '../cluster/swarmx/tree.js';
 import { gradientSlots, weightSlots } from '../cluster/wafer/arena.js';
@@ -25,6 +26,7 @@ import type { Model, ParameterSpec } from '../model/graph.js';
 import { learningRateOf } from '../model/optimizer.js';
 import { digest } from '../tensor/named.js';
 import { nowMs } from '../util/clock.js';
+import { assert } from '../util/errors.js';
 import { MiB } from '../util/units.js';
 import { checkpointState, contractOf, type Contract } from './contract.js';
 import { openFlash, type OpenFlash } from './flash.js';
@@ -38,6 +40,7 @@ import { reportSparsity } from './sparsity.js';
 import { digestOfStored, storedMasks, storedWeights } from './stored-weights.js';
 import { reportTiers } from './tiers-report.js';
 import { Versions } from './versions.js';
+import { RunWork } from './work.js';
 
 type Tiered = ClusterLayout & { readonly tiers: TierPlan };
 const tieredOf = (layout: ClusterLayout): Tiered | null => (layout.tiers === null ? null : { ...layout, tiers: layout.tiers });
@@ -87,13 +90,15 @@ export interface TrainingJob {
 }
 
 /** The mask that each sparse parameter reads in a state that is on flash already. */
-const restoreMasks = (layout: ClusterLayout, { inPlace, version }: Resumed): void => {
+const restoreMasks = (layout: ClusterLayout, { inPlace, version, masks }: Resumed): void => {
   const table = new MaskTable(layout.masks);
   for (const { sparse } of layout.memoryX.parameters) {
     const use = sparse === null ? undefined : inPlace?.masks[sparse.number];
     if (sparse === null || use === undefined) continue;
     table.use(sparse, version, use.buffer);
-    table.setStored(sparse, use.buffer, use.stored);
+    const { program } = layout, mask = masks.find(({ name }) => name === program.model.parameters[sparse.plan.parameter]?.name)?.mask;
+    assert(mask !== undefined, 'a state has the masks that it uses');
+    table.setStored(sparse, use.buffer, use.stored, streamsOfMask(program, layerOf(program, sparse.plan.parameter), mask));
   }
 };
 
@@ -142,12 +147,15 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
     await fillTiers(tiered, tiers, first.version, (parameter) => fill(model.parameters[parameter] as ParameterSpec), revive, signal);
     resumed?.close();
   }
-  const archiving = archivingOf(job, system);
+  const archiving = archivingOf(job, system), work = new RunWork(layout, fanIn, first.version, resumed?.scaling?.skipped ?? 0);
   let archive: Archiving | null = null;
   const began = nowMs();
   const result = await train({
     layout, tree: planTree(layout.batch.numCsx, fanIn), ports, weightSlots, gradientSlots, first: first.version, steps: options.steps, tiers, signal, onStep: listeners.onStep,
-    archive: archiving === null ? null : (onFailure) => (archive = archiving(onFailure)), evaluations: resumed?.evaluations ?? [], onVersion: (version, said, scaling) => versions.note(version, said, scaling), stateOf: (version) => serialize(checkpointState(prepared.contract, versions.stateOf(version))),
+    archive: archiving === null ? null : (onFailure) => (archive = archiving(onFailure)), evaluations: resumed?.evaluations ?? [], onVersion: (version, said, scaling) => {
+      versions.note(version, said, scaling);
+      work.note(version, scaling?.skipped ?? 0);
+    }, stateOf: (version) => serialize(checkpointState(prepared.contract, versions.stateOf(version))),
     factor: lossFactor(model, data, options.batchSize, seed),
     evaluation: judged === undefined || evaluation === null ? null : {
       every: judged.every, batches: judged.batches ?? Math.max(1, Math.floor(samplesOf(model, evaluation) / options.batchSize)), patience: judged.patience ?? null,
@@ -161,6 +169,7 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
   if (tiers !== null) await closeTiers(tiers, result.steps, revive, signal);
   const weights = flash === null ? readWeights(model, layout, result.steps) : storedWeights(model, flash.folder, result.steps);
   const masks = flash === null ? readMasks(model, layout, result.steps) : storedMasks(model, flash.folder, result.steps);
+  const counts = collectCounts(layout, fanIn, result.counts), sparsity = reportSparsity(model, layout.program, masks);
   return {
     weights,
     masks,
@@ -172,9 +181,10 @@ const run = async (job: TrainingJob, system: ActorSystem<Devices>): Promise<RunR
         numCsx: layout.batch.numCsx, rows: planned.summary.rows, cols: planned.summary.cols, microBatches: planned.microBatches, slabsPerWafer: layout.batch.slabsPerWafer,
         threads: job.threads, dispatcher: cluster.dispatcher ?? 'thread', kernels: job.kernels,
       },
-      losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity: reportSparsity(model, layout.program, masks), masksKept: result.masksKept,
+      losses: result.losses, evaluations: result.evaluations, faults: result.faults, sparsity, masksKept: result.masksKept,
       precision: layout.precision, skippedSteps: result.scaling.at(-1)?.skipped ?? 0, lossScale: result.scaling.at(-1)?.scale ?? null, redone: result.redone, evaluated: result.evaluated, credits: result.credits,
-      counts: collectCounts(layout, fanIn, result.counts),
+      counts,
+      work: work.finish(counts.total, sparsity),
       tiers: tiers === null || flash === null ? null : reportTiers(layout, tiers, cluster.memoryX?.dramBytes, flash.files.length, seconds),
       checkpoints: { count: (archive as Archiving | null)?.finished ?? 0, bytes: (archive as Archiving | null)?.bytes ?? 0 },
       memory: { allocatedBytes: planned.summary.allocatedBytes, stateBytes: planned.stateBytes, activationBytes: layout.arena.activationBytes },

@@ -8,9 +8,16 @@
 import { InvalidModel } from '../util/errors.js';
 import type { Heads, Initializer, InputSpec, Layer, LayerOf, LayerSpec, Model, ParameterSpec } from './graph.js';
 
-/** Largest number of values in one dimension, and in one tensor. */
+/** Largest number of values in one dimension; a plan may have larger tensors than a run (`checkRunnable`). */
 const dimensionMax = 1 << 24;
+/** Most values in one tensor of a model that runs. */
 const tensorMax = 2 ** 31;
+
+/** @throws InvalidModel for a tensor that no memory of this emulator holds in one piece; a plan needs none */
+export const checkRunnable = (model: Model): void => {
+  const large = model.parameters.find(({ size }) => size > tensorMax);
+  if (large !== undefined) throw new InvalidModel({ what: `${large.name} has ${large.size} values`, limit: tensorMax, hint: 'use a smaller layer, or plan the model without running it' });
+};
 
 const checkSize = (what: string, value: number): void => {
   if (!Number.isInteger(value) || value < 1 || value > dimensionMax) {
@@ -34,6 +41,7 @@ class Builder {
   readonly parameters: ParameterSpec[] = [];
   readonly #counts = new Map<string, number>();
   readonly #names = new Set<string>();
+  readonly #parameterNames = new Set<string>();
   #blocks = 0;
   #block: number | null = null;
 
@@ -43,8 +51,8 @@ class Builder {
 
   parameter(layer: number, name: string, role: ParameterSpec['role'], shape: readonly number[], init: Initializer): number {
     const size = shape.reduce((a, b) => a * b, 1);
-    if (size > tensorMax) throw new InvalidModel({ what: `${name} has ${size} values`, limit: tensorMax, hint: 'use a smaller layer' });
-    if (this.parameters.some((p) => p.name === name)) throw new InvalidModel({ what: 'two parameters of one name', value: name, hint: 'give every layer its own name' });
+    if (this.#parameterNames.has(name)) throw new InvalidModel({ what: 'two parameters of one name', value: name, hint: 'give every layer its own name' });
+    this.#parameterNames.add(name);
     this.parameters.push({ index: this.parameters.length, name, layer, role, shape, size, init });
     return this.parameters.length - 1;
   }

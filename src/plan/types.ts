@@ -6,15 +6,15 @@
 import type { Logits, Recompute } from '../compiler/program.js';
 import type { Optimizer } from '../model/optimizer.js';
 import type { Precision } from '../model/precision.js';
-import type { NamedMask } from '../model/sparsity.js';
+import type { NamedMask, Sparsity } from '../model/sparsity.js';
 import type { WaferSpec } from '../spec/wafer.js';
 import type { Counts } from '../trace/counts.js';
 import type { Work } from '../trace/work.js';
 
 /** What a run knows from its data and a plan must be told; all of it has a default. */
 export interface PlanKnown {
-  /** Masks of sparse weights; without them `sparsity` says how many positions are stored. */
-  readonly masks?: readonly NamedMask[];
+  /** Masks of sparse weights, or those that each step reads; without them `sparsity` says how many positions are stored. */
+  readonly masks?: readonly NamedMask[] | ((step: number) => readonly NamedMask[]);
   /** Steps that change nothing, for a gradient that is not finite. */
   readonly skippedSteps?: number;
 }
@@ -36,8 +36,8 @@ export interface PlanOptions {
   readonly optimizer?: Optimizer;
   /** Numbers of weights and activations; all fp32 unless given, as in `TrainOptions`. */
   readonly precision?: Precision;
-  /** Share of absent positions in every weight that the ecosystem's default filter makes sparse, 0 to below 1; 0 unless given. */
-  readonly sparsity?: number;
+  /** Share of absent positions in every weight that the ecosystem's default filter makes sparse, 0 to below 1; or a description as in `TrainOptions`. Dense unless given. */
+  readonly sparsity?: number | Sparsity;
   readonly clipNorm?: number;
   readonly recompute?: Recompute | 'auto';
   readonly logits?: Logits | 'auto';

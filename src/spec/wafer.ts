@@ -49,6 +49,11 @@ export const specs = {
   wse1: wse('WSE-1', 400_000, 602, 595, 0.9e9, { trust: 'secondary', source: 'fabric as given to the vendor tools' }, { trust: 'derived', source: 'published totals' }),
   wse2: wse('WSE-2', 850_000, 750, 994, 0.85e9, published('usable rectangle of the vendor tools'), published('every vendor tool and paper measurement; slides say 1.1 GHz')),
   wse3: wse('WSE-3', 900_000, 755, 1170, 0.875e9, { trust: 'derived', source: 'fabric 762 × 1172 less the edge' }, published('vendor data sheet')),
+  /** Small and round, for tests and teaching: no real machine. */
+  toy: {
+    name: 'toy', coresPerWafer: 64, rowsMax: 8, colsMax: 8, sramBytesPerTile: 48 * KiB, codeBytesPerTile: 8 * KiB, ioBytesPerSecond: 1e9, clockHz: 1e9,
+    evidence: Object.fromEntries(['coresPerWafer', 'rowsMax', 'colsMax', 'sramBytesPerTile', 'codeBytesPerTile', 'ioBytesPerSecond', 'clockHz'].map((field): [string, Evidence] => [field, { trust: 'chosen', source: 'round, for tests and teaching' }])),
+  } satisfies WaferSpec as WaferSpec,
 } as const;
 
 /** What travels beside a stored weight, so that its core knows which activations it meets: 16 bits (a sparse packet is a 16-bit value and a 16-bit index). */

@@ -57,7 +57,7 @@ export const aClusterShape = (options: ShapeOptions = {}): fc.Arbitrary<ClusterS
       cols: aSide(),
       wafer: fc.oneof({ weight: 4, arbitrary: fc.constant('given' as const) }, { weight: 1, arbitrary: fc.constant('auto' as const) }),
       microBatchUnits: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
-      recompute: fc.constantFrom('auto' as const, 'none' as const, 'attention' as const, 'block' as const),
+      recompute: fc.constantFrom('auto' as const, 'none' as const, 'attention' as const, 'block' as const, 'offload' as const),
       logits: fc.constantFrom('auto' as const, 'streamed' as const),
       fanIn: fc.constantFrom(2 as const, 4 as const),
       sweep: fc.oneof({ weight: 4, arbitrary: fc.constant('band' as const) }, { weight: 1, arbitrary: fc.constant('tile' as const) }),

@@ -20,7 +20,7 @@ export interface PassDemands {
   readonly rowSums: number;
   readonly columnSums: number;
   readonly elementwise: number;
-  /** The busiest link between tiles. */
+  /** The busiest port of the fullest tile: its ramp, which all that reaches it goes up. */
   readonly fabric: number;
   readonly waferInput: number;
   readonly waferOutput: number;
@@ -50,11 +50,13 @@ export interface Span {
   /** Numbers in `Work.layers` and `Work.passes`; −1: none. */
   readonly layer: number;
   readonly pass: number;
-  readonly phase: Phase | 'update';
+  readonly phase: Phase | 'update' | 'mixed';
   readonly start: number;
   readonly end: number;
-  /** Which micro-batch of the step. */
+  /** Which micro-batch of the step; −1: none, or several. */
   readonly microBatch: number;
+  /** How many neighbours this span stands for, where there were too many (`spansOf`); it is then busy in parts only, and what they do not share is −1 or 'mixed'. */
+  readonly merged?: number;
 }
 
 export interface Occupancy {
@@ -76,25 +78,25 @@ export interface Price {
   /** All steps of the work. */
   readonly totalSeconds: number;
   readonly flops: {
-    /** Flop a second of stored products alone, a multiply-add counted as 2; and if weights were dense. */
+    /** Flop a second of stored products alone, a multiply-add counted as 2; and if weights were dense. Products that are done again (recomputation, logits made twice) are left out. */
     readonly achieved: number;
     readonly denseEquivalent: number;
     /** Of all systems' usable tiles, for the numbers of the run. */
     readonly peak: number;
     readonly utilization: number;
     readonly denseUtilization: number;
-    /** By what the tiles would do at most. */
+    /** The rectangle's share of the usable tiles. */
     readonly tilesUsed: number;
   };
   readonly passes: readonly PassPrice[];
-  /** One step; its last entries may be cut off: see `spansOf`. */
+  /** One step. */
   readonly links: readonly Occupancy[];
   readonly tiers: readonly (Occupancy & { readonly capacityBytes: number; readonly usedBytes: number })[];
   /** Joules of one step by kind of action, and of idling; watts over the step, all systems. */
   readonly energy: { readonly byAction: Readonly<Record<string, number>>; readonly joules: number; readonly watts: number; readonly joulesPerToken: number };
   /** Seconds of the step by what bound them; they add up to the step. */
   readonly critical: readonly { readonly cause: Cause; readonly seconds: number; readonly share: number }[];
-  /** Between the last gradient and the first product of the next step. */
+  /** Exposed between two steps: what passes of the next one wait for parameters. */
   readonly boundarySeconds: number;
   /** One sentence: what bounds the step and what would help. */
   readonly verdict: string;

@@ -1,5 +1,6 @@
 /** The run record: what a finished run says of itself, as plain data. Devices write counts, the coordinator the rest. Not here: prices. */
 import type { Counts } from './counts.js';
+import type { Work } from './work.js';
 
 /** Counts by device, each `<kind>/<number>`; and their sum. */
 export interface CountsByDevice {
@@ -68,6 +69,8 @@ export interface RunRecord {
   /** After so many steps, the mean loss over the evaluation batches. */
   readonly evaluations: readonly { readonly step: number; readonly loss: number; readonly perplexity: number; readonly batches: number }[];
   readonly counts: CountsByDevice;
+  /** The same counts by pass, and what they ask of the machine: what timing/ prices. */
+  readonly work: Work;
   /** Work that was done again after a fault, apart from `counts`. */
   readonly redone: Counts;
   /** Work of evaluations, apart from `counts`. */

@@ -58,7 +58,7 @@ test('credits out = credits back, within their capacities, one for every block',
         assert.ok(highWater >= 1 && highWater <= ({ ahead: 8, weights: 4, gradients: 3 }[name] ?? 0), `${name}: ${highWater} at once`);
       }
       const { program } = place(model, options, shape), passes = options.steps * ran.microBatches;
-      const streamed = streamedOf(model, program.recompute === 'block');
+      const streamed = streamedOf(model, program.recompute === 'block' || program.recompute === 'offload');
       assert.equal(program.streamed.length, streamed.length);
       // Before a gradient of stored positions, these go down as a block does.
       const plans = options.sparsity === undefined ? [] : resolveSparsity(model, options.sparsity, options.steps).map((resolved) => resolved.plan);
@@ -81,7 +81,7 @@ test('each weight is sent to each wafer exactly once a pass, and every wafer wit
       const shape = { ...drawn, logits: 'held' as const };
       const { counts, shape: ran } = (await trainOn(shape, model, options)).record;
       const { program, batch } = place(model, options, shape);
-      const streamed = streamedOf(model, program.recompute === 'block');
+      const streamed = streamedOf(model, program.recompute === 'block' || program.recompute === 'offload');
       const passes = options.steps * ran.microBatches;
       const gradientBytes = 4 * sum(streamed.map((layer) => layer.gradient));
       const bytes = passes * numberFormats[program.numbers.weights].bytes * sum(streamed.map((layer) => layer.times * layer.forward + layer.delta));

@@ -42,7 +42,7 @@ test('any machine on the local dispatcher gives the bits of the plainest', async
         if (training.options.sparsity?.some(({ algorithm, update }) => algorithm !== 'static' && update.kind === 'every' && update.start > 0) === true) seen.denseStart++;
       }
       if (training.model.tokensPerSample === 1) return;
-      if (shape.recompute === 'block') seen.again++;
+      if (shape.recompute === 'block' || shape.recompute === 'offload') seen.again++;
       if (shape.logits === 'streamed' && shape.sweep === 'band') seen.streamed++;
       // Slabs of one sample on several threads: they share its heads.
       if ((shape.threads as number) > 1 && training.model.tokensPerSample > 32) seen.shared++;

@@ -106,7 +106,7 @@ test('transformers trained tile by tile have the bits of whole bands', async () 
     fc.asyncProperty(
       aTransformer(),
       aMachine(),
-      fc.record({ steps: fc.integer({ min: 1, max: 2 }), batchSize: fc.integer({ min: 1, max: 3 }), masked: fc.boolean(), key: fc.nat(), recompute: fc.constantFrom('none' as const, 'attention' as const, 'block' as const) }),
+      fc.record({ steps: fc.integer({ min: 1, max: 2 }), batchSize: fc.integer({ min: 1, max: 3 }), masked: fc.boolean(), key: fc.nat(), recompute: fc.constantFrom('none' as const, 'attention' as const, 'block' as const, 'offload' as const) }),
       async (drawn, machine, { steps, batchSize, masked, key, recompute }) => {
         const of = build(drawn), { context, vocabulary } = drawn, slabs = Math.ceil(context / 32);
         const data = dataFor(of, context, vocabulary, 4, masked, key);

@@ -34,7 +34,7 @@ const lookAt = async (model: Model, data: TrainingData, shape: ClusterShape, of:
 test('changing later tokens changes no activation, logit or loss before them; changing earlier ones does', async () => {
   let later = 0;
   await fc.assert(
-    fc.asyncProperty(aTransformer({ bytes: false }), fc.nat(), fc.nat(), fc.constantFrom('none' as const, 'attention' as const, 'block' as const), async (model, of, pick, recompute) => {
+    fc.asyncProperty(aTransformer({ bytes: false }), fc.nat(), fc.nat(), fc.constantFrom('none' as const, 'attention' as const, 'block' as const, 'offload' as const), async (model, of, pick, recompute) => {
       const tokens = model.tokensPerSample, vocabulary = vocabularyOf(model), cut = 1 + (pick % (tokens - 1));
       const ids = Int32Array.from({ length: tokens }, (_, i) => draw(of, i, 0, vocabulary));
       const other = ids.map((id, i) => (i < cut ? id : (id + 1) % vocabulary));

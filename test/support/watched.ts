@@ -198,7 +198,13 @@ export const watched = (placed: Placed, model: Model, fanIn: number, sparse: Spa
     // Maximum and sum of exponentials go along the row and come back.
     if (step.op === 'loss') add('waveletsEast', 4 * tokens * (busy - 1));
   };
+  /** A value of every feature of a buffer and token crosses the wafer's edge. */
+  const cross = (buffer: number | undefined, tokens: number, action: 'ioInBytes' | 'ioOutBytes'): void => {
+    for (let token = 0; buffer !== undefined && token < tokens; token++) for (const features of columns(buffer)) add(action, features * bytesOfType(program.numbers.activations));
+  };
   const pass = (step: PassStep, row: Row): void => {
+    cross(step.returns, row.tokens, 'ioInBytes');
+    cross(step.leaves, row.tokens, 'ioOutBytes');
     if (step.op === 'forward' || step.op === 'delta' || step.op === 'gradient') {
       const plan = streamed[step.streamed];
       assert.ok(plan);

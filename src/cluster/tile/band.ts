@@ -59,7 +59,7 @@ export interface BandWorker {
 }
 
 /** The band's part of its wafer's share of a micro-batch. */
-export const shareOf = (band: BandPlan, program: Program, microBatch: MicroBatch, batch: BatchShape): Omit<Share, 'step' | 'evaluate'> => {
+export const shareOf = (band: Pick<BandPlan, 'wafer' | 'firstSlab' | 'slabs'>, program: Program, microBatch: MicroBatch, batch: BatchShape): Omit<Share, 'step' | 'evaluate'> => {
   const wafer = microBatch.wafers[band.wafer];
   assert(wafer !== undefined, `wafer ${band.wafer} is in the deal`);
   const { slabTokens, tokensPerSample } = batch;

@@ -21,7 +21,7 @@ import { attentionWorker } from './attention.js';
 import { bufferAt, nodeWidth, shareOf, type BandContext, type BandWorker, type Share } from './band.js';
 import { capture } from './capture.js';
 import { countAttention, countAttentionDelta } from './count-attention.js';
-import { countDelta, countForward, countGradient, countHead, countLocal, countNorm, countNormDelta, countNormGradient } from './count.js';
+import { countDelta, countForward, countGradient, countHead, countLocal, countNorm, countNormDelta, countNormGradient, countOffload, gradientRun, headRun, linearRun } from './count.js';
 import { fabricAttention } from './fabric-attention.js';
 import { fabricWorker } from './fabric.js';
 import { prepareQuads } from './gradient-sparse.js';
@@ -81,7 +81,8 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
     else worker[op](share, plan, block, message.slot);
     const isStored = isSparse(plan) && message.slot >= 0, slot = arena.weightSlots[message.slot] ?? 0;
     const stored = isStored ? storedInSlot(memory, slot) : (op === 'delta' ? plan.outputs : plan.inputs) * block.count;
-    (op === 'forward' ? countForward : op === 'delta' ? countDelta : countGradient)(counts, program, share, plan, block, stored);
+    const all = (op === 'delta' ? plan.outputs : plan.inputs) * block.count, run = op === 'gradient' ? gradientRun(block.count, stored, all) : linearRun(program, plan, block.count, stored, all);
+    (op === 'forward' ? countForward : op === 'delta' ? countDelta : countGradient)(counts, program, share, plan, run);
   };
   const norm = (worker: BandWorker, share: Share, counts: Float64Array, op: Op, plan: NormPlan, slot: number): void => {
     if (op === 'forward') {
@@ -99,7 +100,7 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
     if (op === 'headMax') worker.headMax(share, plan, block, message.slot);
     else if (op === 'headSum') worker.headSum(share, plan, block, message.slot);
     else worker.headDelta(share, plan, block, message.slot, message.gradientSlot);
-    countHead(counts, program, share, plan, block, op === 'headDelta');
+    countHead(counts, program, share, plan, headRun(program, plan, block.count, op === 'headDelta'), 1, op === 'headDelta');
   };
   const scatter = (band: BandPlan, share: Share, pass: Extract<PassStep, { op: 'scatter' }>): void => {
     const features = program.model.layers[pass.layer]?.features ?? 0;
@@ -108,6 +109,7 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
   };
 
   const work = ({ band, worker, head }: BandAtWork, share: Share, counts: Float64Array, pass: PassStep, message: TileCommand): void => {
+    if (pass.returns !== undefined && message.block === 0) countOffload(counts, program, share, pass.returns, 'ioInBytes');
     switch (pass.op) {
       case 'forward':
       case 'gradient':
@@ -152,6 +154,7 @@ export const tileHost = (props: TileHostProps): Behavior<TileCommand, TileReply>
       countLocal(counts, program, share, step);
       if (!share.evaluate) capture(program, kernels, band, share.slabs, { step });
     }
+    if (pass.leaves !== undefined && !share.evaluate) countOffload(counts, program, share, pass.leaves, 'ioOutBytes');
   };
 
   /** Hosts may share an attention: what it made is whole when the next command comes. */

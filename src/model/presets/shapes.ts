@@ -39,6 +39,8 @@ export const gptShapes = {
   '13b': gptOf(gpt3Base, 5120, 40, 40),
   '70b': gptOf(gpt3Base, 8192, 80, 64),
   '175b': gptOf(gpt3Base, 12_288, 96, 96),
+  /** 120 trillion parameters, the size of which the announcement of weight streaming speaks; its shape is this project's choice: for plans alone. */
+  '120t': gptOf(gpt2Base, 102_400, 954, 800),
 } as const satisfies Record<string, GptOptions>;
 
 const llama2Base = { context: 4096, vocabulary: 32_000, theta: 10_000, epsilon: 1e-5 } as const;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { SparsePlace } from '../../../src/cluster/layout.js';
+import type { MaskStreams } from '../../../src/cluster/mask-streams.js';
 import { makeMaskTable, MaskTable, updateAt, wantsDenseGradient } from '../../../src/cluster/masks.js';
 import { readSparseBlock, sparseBlockAt, storedInSlot, weightBytes, writeHead } from '../../../src/cluster/sparse-block.js';
 import type { SparseParameter, SparsityAlgorithm } from '../../../src/model/sparsity.js';
@@ -28,13 +29,15 @@ test('versions alternate between two masks, and an update changes the mask of th
   const table = new MaskTable(makeMaskTable(2));
   const place = (number: number): SparsePlace => ({ number, masks: [{ positions: 10 + number }, { positions: 20 + number }] }) as unknown as SparsePlace;
   const [one, other] = [place(0), place(1)];
+  const streams = (n: number): MaskStreams => ({ forwardWavelets: n, forwardBytes: n + 1, deltaWavelets: n + 2, deltaBytes: n + 3, gradientWavelets: n + 4, gradientBytes: n + 5 });
   for (const [sparse, first, second] of [[one, 5, 7], [other, 2, 3]] as const) {
-    table.setStored(sparse, 0, first);
-    table.setStored(sparse, 1, second);
+    table.setStored(sparse, 0, first, streams(first));
+    table.setStored(sparse, 1, second, streams(second));
     table.use(sparse, 0, 0);
     table.use(sparse, 1, 1);
   }
   assert.deepEqual([0, 1, 2, 3].map((version) => table.at(one, version).stored), [5, 7, 5, 7]);
+  assert.deepEqual([table.streams(one, 0), table.streams(one, 1), table.streams(other, 1)], [streams(5), streams(7), streams(3)]);
   table.use(one, 2, 1);
   assert.deepEqual([table.at(one, 1), table.at(one, 2)].map(({ buffer, stored }) => [buffer, stored]), [[1, 7], [1, 7]]);
   assert.deepEqual([table.at(other, 2).stored, table.at(other, 2).place.positions], [2, 11]);

@@ -153,7 +153,7 @@ const walk = (m: Model, recompute: Recompute | 'auto', logits: Logits): void => 
   assert.equal(scattered, m.layers.some((l) => l.kind === 'embedding'));
 };
 
-const choices = ['auto', 'none', 'attention', 'block'] as const;
+const choices = ['auto', 'none', 'attention', 'block', 'offload'] as const;
 const aLogits = (): fc.Arbitrary<Logits> => fc.constantFrom('held' as const, 'streamed' as const);
 
 test('every value is there when it is read', () => fc.assert(fc.property(aModel({ hiddenMax: 4 }), fc.constantFrom(...choices), (m, recompute) => walk(m, recompute, 'held')), { seed: 1, numRuns: 400 }));

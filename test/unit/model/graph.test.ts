@@ -1,5 +1,6 @@
 /** The graph: names, shapes and parameters of what is built; what is refused. First weights. */
 import assert from 'node:assert/strict';
+import { checkRunnable } from '../../../src/model/build.js';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { model } from '../../../src/model/build.js';
@@ -51,7 +52,7 @@ test('what makes no sense is refused with InvalidModel', () => {
     ['no size', () => mlp([784]), /mlp/],
     ['half a feature', () => mlp([2.5, 3]), /input features/],
     ['no features', () => mlp([4, 0]), /linear0/],
-    ['a huge tensor', () => mlp([2 ** 20, 2 ** 20]), /linear0\.weight/],
+    ['a huge tensor that is to run', () => (checkRunnable(mlp([2 ** 20, 2 ** 20])), mlp([2, 2])), /linear0\.weight/],
     ['nothing to train', () => model({ input: features(3), layers: [relu()] }), /without parameters/],
     ['ids without a table', () => model({ input: tokens({ vocabulary: 5, context: 2 }), layers: [linear(3)] }), /embedding/],
     ['a table of features', () => model({ input: features(3), layers: [embedding({ dim: 2 }), linear(3)] }), /embedding/],
