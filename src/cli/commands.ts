@@ -16,8 +16,24 @@ const shape = ['numCsx', 'rows', 'cols'] as const satisfies readonly OptionName[
 const host = ['threads', 'dispatcher', 'kernels'] as const satisfies readonly OptionName[];
 const sampling = ['maxTokens', 'temperature', 'topK', 'topP'] as const satisfies readonly OptionName[];
 
+/** What a plan is made of: no data, and of the settings of a training those that cost something. */
+const planned = [
+  'model', 'config', 'layers', 'hidden', 'embed', 'heads', 'kvHeads', 'dim', 'context', 'vocab', 'dropout', 'tokenizer', 'batchSize', 'microBatchSize', 'gradAccumSteps', 'optimizer', 'momentum', 'clipNorm',
+  'steps', 'recompute', ...sparsity, ...precision, 'dram', 'numCsx', 'rectangle', 'machine', 'generate',
+] as const satisfies readonly OptionName[];
+
+/** What a point of a sweep trains with: nothing that writes files, since points would share them. */
+const swept = [
+  ...data, ...model, ...training, 'gradAccumSteps', ...sparsity, ...precision, ...evaluation, ...shape, ...host, 'rectangle', 'machine',
+] as const satisfies readonly OptionName[];
+
+/** Parameters of a point, by what is done there. */
+export const pointOptions: { readonly plan: readonly OptionName[]; readonly train: readonly OptionName[] } = { plan: planned, train: swept };
+
 export const commandOptions = {
-  train: [...data, ...model, ...training, 'gradAccumSteps', ...sparsity, ...precision, ...evaluation, ...memoryX, ...saving, ...outputs, ...shape, ...host, 'json'],
+  train: [...data, ...model, ...training, 'gradAccumSteps', ...sparsity, ...precision, ...evaluation, ...memoryX, ...saving, ...outputs, ...shape, ...host, 'machine', 'report', 'json'],
+  plan: [...planned, 'scaling', 'sparsityCurve', 'report', 'trace', 'csv', 'json'],
+  sweep: [...new Set([...planned, ...swept]), 'set', 'zip', 'kind', 'folder', 'jobs', 'report', 'csv', 'json'],
   verify: [...data, ...model, ...training, ...sparsity, ...precision, ...shape, 'json'],
   generate: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'prompt', 'prompts', ...sampling, 'seed', ...shape, ...host, 'json'],
   prune: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'sparsity', 'sparsityInit', 'sparsityPattern', 'seed', ...saving, 'json'],

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /**
- * The command line: `waferstream train | generate | prune | inspect | check | verify | demo`. A user of the public door, like any other.
+ * The command line: `waferstream train | plan | sweep | generate | prune | inspect | check | verify | demo`. A user of the public door, like any other.
  *
  *   arguments ─▶ commands.ts, options.ts ─▶ setup/ (data, model, optimizer) ─▶ train.ts · generate.ts · … ─▶ exit.ts (one line, one code)
  *
  * Not here: anything that trains.
  */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, type OptionValues } from 'commander';
 import { InvalidConfig } from '../index.js';
 import { check } from './check.js';
 import { commandOptions } from './commands.js';
@@ -15,15 +15,19 @@ import { runUntilSignal } from './exit.js';
 import { generate } from './generate.js';
 import { inspect } from './inspect.js';
 import { addOptions, parseOptions, type Options } from './options.js';
+import { plan } from './plan/plan.js';
 import { prune } from './prune.js';
+import { sweep } from './sweep/sweep.js';
 import { train } from './train.js';
 import { verify } from './verify.js';
 import { waferstreamVersion } from '../util/version.js';
 
-type Action = (options: Options, signal: AbortSignal, file: string) => Promise<number>;
+/** `given`: the options as they were typed. */
+type Action = (options: Options, signal: AbortSignal, file: string, given: OptionValues) => Promise<number>;
 /** The word that a command takes beside its options. */
 const argumentOf: Readonly<Partial<Record<keyof typeof commandOptions, readonly [name: string, help: string]>>> = {
   inspect: ['<path>', 'a .safetensors file, the index of several, or their folder; a checkpoint of a training, a folder of them; a store'],
+  sweep: ['[file]', 'what varies: a YAML or JSON file with kind, base, grid and list'],
   check: ['<path>', 'a checkpoint of a training, a folder of them, or a store'],
 };
 
@@ -41,10 +45,12 @@ const run = async (argv: readonly string[], signal: AbortSignal): Promise<number
     if (argument !== undefined) command.argument(...argument);
     addOptions(command, commandOptions[name]);
     command.action(async () => {
-      exitCode = await action(parseOptions(command.opts()), signal, command.args[0] ?? '');
+      exitCode = await action(parseOptions(command.opts()), signal, command.args[0] ?? '', command.opts());
     });
   };
   add('train', 'train a transformer or a byte model on text, or a classifier on IDX files', train);
+  add('plan', 'what a training or generation would take on a cluster of any size: memory, time, energy, what bounds it; nothing is run', plan);
+  add('sweep', 'points over any parameter or constant of the machine, planned or trained, into one table; goes on where it was stopped', sweep);
   add('generate', 'go on from prompts with the weights of a checkpoint', generate);
   add('prune', 'makes the weights of a checkpoint sparse in one go, without training', prune);
   add('inspect', 'what a checkpoint or a store holds: names, types, shapes, sizes, sparsity, steps', (options, _, file) => inspect(options, file));

@@ -54,6 +54,23 @@ const lossScale = v.union([v.picklist(['dynamic', 'none']), number((value) => Nu
 const bytesLimit = 'bytes, such as 500000000, 512M or 4G (K, M and G are powers of 1024)';
 const byteUnits: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 const bytes = v.pipe(v.string(), v.check((text) => /^\d{1,15}[KMGT]?$/.test(text) && Number.isSafeInteger(sizeOf(text)) && sizeOf(text) > 0, bytesLimit), v.transform(sizeOf));
+const rectangleLimit = 'whole, auto, or rows x columns such as 64x32';
+const rectangle = v.pipe(
+  v.string(),
+  v.check((text) => /^(whole|auto|[1-9]\d{0,5}x[1-9]\d{0,5})$/.test(text), rectangleLimit),
+  v.transform((text) => {
+    const [rows = 0, cols = 0] = text.split('x').map(Number);
+    return text === 'whole' || text === 'auto' ? text : { rows, cols };
+  }),
+);
+const generation = v.pipe(
+  v.string(),
+  v.regex(/^[1-9]\d{0,5}x[1-9]\d{0,5}\+[1-9]\d{0,5}$/, 'prompts x tokens of each + new tokens, such as 8x512+128'),
+  v.transform((text) => {
+    const [prompts = 0, promptTokens = 0, newTokens = 0] = text.split(/[x+]/).map(Number);
+    return { prompts, promptTokens, newTokens };
+  }),
+);
 const dropoutLimit = 'off, or a number from 0 to below 1';
 
 /** Published shapes, which each name one model; their small ones for tests have a name in both families. */
@@ -134,6 +151,17 @@ const table = {
   dispatcher: { flag: '--dispatcher <name>', help: 'thread or local', schema: oneOf(['thread', 'local']) },
   kernels: { flag: '--kernels <name>', help: 'auto, simd128 (no revectorizer) or twin (plain scalar code)', schema: oneOf(['auto', 'simd128', 'twin']) },
   seed: { flag: '--seed <n>', help: 'keys every random number', schema: whole(0, Number.MAX_SAFE_INTEGER) },
+  machine: { flag: '--machine <name>', help: 'what is priced: wse1, wse2 (unless given), wse3, toy, or a file that says what is different from one of them', schema: path },
+  rectangle: { flag: '--rectangle <tiles>', help: 'tiles of each wafer: whole (unless given), auto (as few as fit, as train takes), or rows x columns such as 64x32', schema: rectangle },
+  generate: { flag: '--generate <what>', help: 'plans generation in place of training: prompts x tokens of each + new tokens, such as 8x512+128', schema: generation },
+  scaling: { flag: '--scaling [mode]', help: 'curve over 1 to 192 systems: weak (each has the same work), strong (the same batch for all), or both', schema: v.union([v.literal(true), v.picklist(['weak', 'strong'])], 'weak or strong') },
+  sparsityCurve: { flag: '--sparsity-curve', help: 'curve over the share of absent weights, 0 to 99 %', schema: v.literal(true) },
+  report: { flag: '--report <path>', help: 'HTML file with timeline, heat map, roofline and curves', schema: path },
+  set: { flag: '--set <values>', help: 'parameter and its values, such as numCsx=1..192*2 or machine.swarmX.nodeLatencySeconds=1e-6,5e-6; give it again for more', many: true, schema: v.array(v.string()) },
+  zip: { flag: '--zip', help: 'parameters of --set vary together, value by value, in place of every combination', schema: v.literal(true) },
+  kind: { flag: '--kind <name>', help: 'what is done at each point: plan (unless given), or train', schema: oneOf(['plan', 'train']) },
+  folder: { flag: '--folder <path>', help: 'where results are kept; the same call, or another sweep, goes on from them', schema: path },
+  jobs: { flag: '--jobs <n>', help: 'processes at once; 1 unless given', schema: whole(1, 256) },
   json: { flag: '--json', help: 'JSON in place of text, errors too: docs/json.md', schema: v.literal(true) },
 } as const;
 
@@ -145,6 +173,10 @@ export const optionNames = Object.keys(table) as OptionName[];
 
 /** `--learning-rate` of 'learningRate'. */
 export const flagOf = (name: OptionName): string => table[name].flag.split(' ')[0] ?? name;
+
+export const isOption = (name: string): name is OptionName => Object.hasOwn(table, name);
+/** Whether an option is on by being there, without a value. */
+export const isFlag = (name: OptionName): boolean => !/[<[]/.test(table[name].flag);
 
 export const addOptions = (command: Command, taken: readonly OptionName[]): void => {
   for (const name of optionNames) {

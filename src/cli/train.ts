@@ -1,22 +1,32 @@
 /** `waferstream train`: one run from options to a summary and, if wanted, saved weights, a trace, events and tables. Not here: verification (verify.ts). */
 import { sayJson } from './json/say.js';
 import { trainJson } from './json/training.js';
-import type { Options } from './options.js';
+import { flagOf, type OptionName, type Options } from './options.js';
+import { figuresOfPrice } from './plan/figures.js';
+import { machineOfOptions } from './plan/job.js';
 import { jsonProgress, print, showCount, showLoss, showRate, showSkipped } from './progress.js';
+import { checkFilePlace, writeReport } from './report.js';
 import { lossOf, runJob, unitOf } from './run.js';
 import { clusterShape } from './setup/cluster.js';
 import { setUp, type Defaults } from './setup/job.js';
 import { openOutputs, type Written } from './setup/outputs.js';
+import { refuse } from './setup/rules.js';
 import { checkSave, saveWeights } from './setup/save.js';
 import { tiersLine } from './tiers-line.js';
+import { price } from '../timing/price.js';
+import { spansOf } from '../timing/spans.js';
 import { formatBytes } from '../util/units.js';
 import { flopsLine, flopsOf, inAll, sparsityShare, sparsityTable } from './sparsity-table.js';
 
-const defaults: Defaults = {
+/** What is trained where options do not say. */
+export const trainDefaults: Defaults = {
   steps: 100,
   small: { hidden: 256, layers: 2, embed: 32, context: 12, batchSize: 256 },
   transformer: { layers: 4, heads: 4, dim: 128, context: 128, batchSize: 16 },
 };
+
+/** Files that hold what the run would take on a machine. */
+const pricedFiles = ['report', 'trace', 'tensorboard', 'csv'] as const satisfies readonly OptionName[];
 
 /** Files beside the weights, for people. */
 const writtenLines = ({ trace, tensorboard, csv, hostTurns }: Written): readonly string[] => [
@@ -27,21 +37,25 @@ const writtenLines = ({ trace, tensorboard, csv, hostTurns }: Written): readonly
 
 export const train = async (options: Options, signal: AbortSignal): Promise<number> => {
   const shape = clusterShape(options, signal);
-  const job = await setUp(options, defaults);
+  const job = await setUp(options, trainDefaults);
+  const machine = pricedFiles.some((name) => options[name] !== undefined) ? await machineOfOptions(options) : null;
+  if (machine === null) refuse(options, ['machine'], `has no effect without ${pricedFiles.map(flagOf).join(', ')}`);
+  await checkFilePlace(options, 'report');
   await checkSave(options, job.model, job.train.sparsity !== undefined);
   signal.throwIfAborted();
   using outputs = openOutputs(options);
   const done = await runJob(outputs.hostTrace ? { ...job, train: { ...job.train, hostTrace: true } } : job, shape, options.json === true ? jsonProgress((line) => sayJson(trainJson, line)) : 'lines', outputs);
   const { plan, threads, kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds, record } = done;
-  const saved = await saveWeights(options, job, done), written = outputs.finish(done), dropped = written.hostTurnsDropped ?? 0;
+  const saved = await saveWeights(options, job, done), { work } = record, priced = machine === null ? null : { work, price: price(work, machine), spans: spansOf(work, machine) }, written = outputs.finish(done, priced ?? undefined), dropped = written.hostTurnsDropped ?? 0;
   if (dropped > 0) process.stderr.write(`${showCount(dropped)} turns of threads, the oldest, had no room in the trace\n`);
+  if (options.report !== undefined && machine !== null && priced !== null) await writeReport(options.report, { title: `${job.model.name}, ${record.steps} steps on ${work.numCsx} CS-2`, work, price: priced.price, machine, record });
   const { sparsity } = record, { total } = record.counts;
   if (options.json === true) {
     sayJson(trainJson, {
       type: 'summary', steps: record.steps, parameters: job.model.parameterCount, numCsx: record.shape.numCsx, ...plan, threads, kernels,
       entropy: job.entropy, lossFirst, lossLast, evaluation: evaluations.at(-1) ?? null, samples, tokens, seconds, samplesPerSecond: samples / seconds, tokensPerSecond: tokens / seconds,
       sparse: sparsity.map((line) => ({ ...line, sparsity: sparsityShare(line) })), sparsity: sparsityShare(inAll(sparsity)), ...flopsOf(total),
-      precision: record.precision, skippedSteps: record.skippedSteps, lossScale: record.lossScale, tiers: record.tiers, checkpoints: record.checkpoints, saved: options.save ?? null, written, weightsDigest: record.weightsDigest,
+      precision: record.precision, skippedSteps: record.skippedSteps, lossScale: record.lossScale, tiers: record.tiers, checkpoints: record.checkpoints, saved: options.save ?? null, written, predicted: priced === null ? null : figuresOfPrice(priced.price), report: options.report ?? null, weightsDigest: record.weightsDigest,
     });
     return 0;
   }
@@ -58,5 +72,7 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
   print(`weights ${record.weightsDigest}; ${seconds.toFixed(2)} s, ${showRate(unit, { samples, tokens }[unit], seconds)}`);
   if (saved !== null) print(`saved to ${saved}`);
   for (const line of writtenLines(written)) print(line);
+  if (priced !== null) print(`on ${priced.price.machine}: ${priced.price.step.seconds.toPrecision(3)} s a step, ${showCount(priced.price.step.tokensPerSecond)} tokens/s; ${priced.price.verdict}`);
+  if (options.report !== undefined) print(`report in ${options.report}`);
   return 0;
 };

@@ -47,8 +47,9 @@ export const csvOfTable = ({ columns, rows }: SweepTable): string =>
 
 /** Four digits of a number; whole ones in full, with commas. */
 export const showNumber = (value: number): string => {
-  if (Number.isInteger(value) && Math.abs(value) < 1e7) return value.toString().replaceAll(/\B(?=(\d{3})+$)/g, ',');
-  const size = Math.abs(value);
+  const size = Math.abs(value), withCommas = (whole: number): string => whole.toString().replaceAll(/\B(?=(\d{3})+$)/g, ',');
+  if (Number.isInteger(value) && size < 1e7) return withCommas(value);
+  if (size >= 1e3 && size < 1e7) return withCommas(Math.round(Number(value.toPrecision(4))));
   return size >= 1e-3 && size < 1e7 ? String(Number(value.toPrecision(4))) : value.toExponential(3).replace(/\.?0+e/, 'e').replace('e+', 'e');
 };
 

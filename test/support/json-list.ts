@@ -3,6 +3,7 @@ import type * as v from 'valibot';
 import { errorJson } from '../../src/cli/json/error.js';
 import { checkJson, generateJson, inspectJson, pruneJson } from '../../src/cli/json/files.js';
 import type { JsonOf } from '../../src/cli/json/kinds.js';
+import { planJson, sweepJson } from '../../src/cli/json/plan.js';
 import { demoJson, trainJson, verifyJson } from '../../src/cli/json/training.js';
 
-export const jsonSchemas: readonly JsonOf<v.GenericSchema>[] = [trainJson, generateJson, pruneJson, inspectJson, checkJson, verifyJson, demoJson, errorJson];
+export const jsonSchemas: readonly JsonOf<v.GenericSchema>[] = [trainJson, planJson, sweepJson, generateJson, pruneJson, inspectJson, checkJson, verifyJson, demoJson, errorJson];

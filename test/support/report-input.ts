@@ -107,14 +107,14 @@ const repeated = (count: number, value: (i: number) => number): readonly number[
 const curve = (xs: readonly number[], speedup: (x: number) => number, perfect: (x: number) => number, tokensPerSecond: number, utilization: number): readonly CurvePoint[] =>
   xs.map((x) => ({ x, batchSize: 64, secondsAStep: 1 / speedup(x), tokensPerSecond: tokensPerSecond * speedup(x), speedup: speedup(x), efficiency: speedup(x) / perfect(x), utilization: (utilization * speedup(x)) / perfect(x), verdict: speedup(x) > 0.95 * perfect(x) ? 'products bind' : 'the step boundary binds' }));
 
-const recordOf = (shape: ReportShape, parameterCount: number, layers: readonly string[]): RunRecord => {
+const recordOf = (shape: ReportShape, parameterCount: number, layers: readonly string[], work: Work): RunRecord => {
   const losses = repeated(shape.losses, (i) => 2.1 + 3.4 * Math.exp(-i / 45) + 0.06 * Math.sin(i * 1.7));
   return {
     format: 1, numericsVersion: 1, model: { name: shape.name, parameterCount, layers }, seed: 7, steps: shape.losses, batchSize: 64, optimizer: { kind: 'adamW', learningRate: 1e-3 },
     shape: { numCsx: shape.numCsx, rows: shape.rows, cols: shape.cols, microBatches: shape.microBatches, slabsPerWafer: 8, threads: 2, dispatcher: 'thread', kernels: 'wasm simd' }, losses,
     evaluations: [50, 100, 150, 200].filter((step) => step <= shape.losses).map((step) => ({ step, loss: 2.3 + 3.4 * Math.exp(-step / 45), perplexity: Math.exp(2.3 + 3.4 * Math.exp(-step / 45)), batches: 4 })),
     counts: { total: { ...zeros, macs: 1.25e12, tasks: 3.5e9 }, devices: { 'wafer/0': { ...zeros, macs: 1.25e12 } } }, redone: { ...zeros, macs: 4096 }, evaluated: { ...zeros, macs: 2.5e9 }, faults: 1, sparsity: [], masksKept: 0, precision: null, skippedSteps: 0, lossScale: null,
-    tiers: null, checkpoints: { count: 2, bytes: 25_000_000 }, memory: { allocatedBytes: 96_000_000, stateBytes: 60_000_000, activationBytes: 12_000_000 }, credits: {}, weightsDigest: '0123456789abcdef',
+    tiers: null, checkpoints: { count: 2, bytes: 25_000_000 }, memory: { allocatedBytes: 96_000_000, stateBytes: 60_000_000, activationBytes: 12_000_000 }, credits: {}, work, weightsDigest: '0123456789abcdef',
   };
 };
 
@@ -162,7 +162,7 @@ export const reportInput = (shape: ReportShape = smallShape): ReportInput => {
         return { name: `${pass.op} (${i})`, phase: pass.phase, intensity, achieved: (2 * pass.denseMacs) / one.seconds, attainable: Math.min(peak, intensity * ioBytesPerSecond) };
       }),
     },
-    ...(shape.losses === 0 ? {} : { record: recordOf(shape, parameterCount, layers) }),
+    ...(shape.losses === 0 ? {} : { record: recordOf(shape, parameterCount, layers, work) }),
     scaling: [{ mode: 'weak', points: curve(systems, (x) => x * (1 - 0.01 * Math.log2(x)), (x) => x, perSystem, 0.4) }, { mode: 'strong', points: curve(systems, (x) => x / (1 + 0.01 * (x - 1)), (x) => x, perSystem, 0.4) }],
     sparsity: curve([0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99], (x) => 1 / (1 - x * 0.93), (x) => 1 / (1 - x), perSystem, 0.4),
     machine: [

@@ -1,6 +1,8 @@
 /** The JSON of commands that train: `train`, `verify`, `demo`. Lines, since they tell as they go. Not here: printing (say.ts). */
 import * as v from 'valibot';
+import { recomputes } from '../../compiler/program.js';
 import { about, count, line, listOf, loose, real, share, sparseWeight, text, type JsonOf } from './kinds.js';
+import { predicted, reportPath } from './plan.js';
 
 const tiersOfStep = v.strictObject({
   readBytes: about(count, 'bytes read from flash since the step before'), writtenBytes: about(count, 'bytes written to flash'), waitedSeconds: about(real, 'waiting of all parts of the step, added up'),
@@ -35,7 +37,7 @@ const plan = {
   rows: about(count, 'rows of tiles of each wafer'), cols: about(count, 'columns of tiles of each wafer'), tiles: about(count, 'tiles of each wafer'),
   sramBytesMax: about(count, 'SRAM of the fullest tile, in bytes'), sramLimitBytes: about(count, 'SRAM that a tile has'),
   microBatches: about(count, 'micro-batches of a step'), microBatchSize: about(count, 'samples that one CS-2 works on at a time'),
-  recompute: about(v.picklist(['none', 'attention', 'block']), "what of a block's activations is computed again"), blocks: about(count, 'weight blocks of a forward pass'), allocatedBytes: about(count, 'shared memory of the host'),
+  recompute: about(v.picklist(recomputes), "what of a block's activations is computed again"), blocks: about(count, 'weight blocks of a forward pass'), allocatedBytes: about(count, 'shared memory of the host'),
 };
 
 const tiers = v.strictObject({
@@ -64,7 +66,7 @@ const trainSummary = {
   sparsity: about(share, 'of all sparse weights together'), flopsDone: about(count, 'floating-point operations of matrix products'), flopsSaved: about(count, 'those that dense weights would have needed besides'),
   precision: about(v.unknown(), 'numbers of weights and activations, and the rules of the loss scale'), skippedSteps: about(count, 'steps that changed nothing'), lossScale: about(v.nullable(real), 'for the next step; null where there is none'),
   tiers: about(v.nullable(tiers), 'what was asked of DRAM and flash; null without --flash-dir'), checkpoints: about(v.strictObject({ count: about(count, 'how many'), bytes: about(count, 'of all of them') }), 'checkpoints that were written'),
-  saved: about(v.nullable(text), 'path of --save'), written: about(written, 'files beside the weights'), weightsDigest: common.weightsDigest,
+  saved: about(v.nullable(text), 'path of --save'), written: about(written, 'files beside the weights'), predicted, report: reportPath, weightsDigest: common.weightsDigest,
 };
 
 const version = 1;

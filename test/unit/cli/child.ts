@@ -25,6 +25,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** Called at each line of stdout. */
   readonly onLine?: (line: string, child: ReturnType<typeof spawn>) => void;
+  /** Called once, when it has begun. */
+  readonly onSpawn?: (child: ReturnType<typeof spawn>) => Promise<void>;
 }
 
 export const waferstream = (args: readonly string[], options: ChildOptions = {}): Promise<Ended> =>
@@ -38,6 +40,7 @@ export const waferstream = (args: readonly string[], options: ChildOptions = {})
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.on('error', reject);
+    options.onSpawn?.(child).catch(reject);
     child.on('close', (code, signal) => resolve({ code, signal, stdout: stdout.join('\n'), stderr }));
   });
 

@@ -19,7 +19,7 @@ const wholes: Readonly<Partial<Record<OptionName, readonly [number, number]>>> =
   hidden: [1, 2 ** 20], layers: [0, 256], embed: [1, 2 ** 20], context: [1, 2 ** 20], batchSize: [1, 2 ** 26], microBatchSize: [1, 2 ** 26], warmupSteps: [0, 2 ** 30],
   steps: [1, 2 ** 30], numCsx: [1, 192], rows: [1, 2 ** 20], cols: [1, 2 ** 20], threads: [1, 256], seed: [0, Number.MAX_SAFE_INTEGER],
   heads: [1, 4096], kvHeads: [1, 4096], dim: [1, 2 ** 20], vocab: [2, 2 ** 24], gradAccumSteps: [1, 2 ** 26], evaluateEvery: [1, 2 ** 30], evaluationBatches: [1, 2 ** 26], patience: [1, 2 ** 30],
-  maxTokens: [1, 2 ** 20], topK: [1, 2 ** 24], sparsityUpdateEvery: [1, 2 ** 30],
+  maxTokens: [1, 2 ** 20], topK: [1, 2 ** 24], sparsityUpdateEvery: [1, 2 ** 30], jobs: [1, 256],
 };
 const wholeNames = Object.keys(wholes) as OptionName[];
 const reals = ['learningRate', 'momentum', 'weightDecay'] as const;
@@ -78,6 +78,14 @@ describe('options', () => {
   test('a pattern of masks is a word, or some of so many', () => {
     for (const [text, value] of [['unstructured', 'unstructured'], ['4x1', 'blocks'], ['2:4', { n: 2, m: 4 }], ['1:16', { n: 1, m: 16 }]] as const) assert.deepEqual(parse('--sparsity-pattern', text).sparsityPattern, value);
     for (const text of [...wordy, 'blocks', '4:4', '5:4', '0:4', '2:', ':4', '2:4:8', '1x4', '-1:4']) refusedBy('sparsityPattern', text);
+  });
+
+  test('rectangles and generations are words or sizes', () => {
+    for (const [text, value] of [['whole', 'whole'], ['auto', 'auto'], ['64x32', { rows: 64, cols: 32 }]] as const) assert.deepEqual(parse('--rectangle', text).rectangle, value);
+    for (const text of [...wordy, '64', '64x', 'x32', '0x1', '64X32', '1x2x3', '-1x2']) refusedBy('rectangle', text);
+    assert.deepEqual(parse('--generate', '8x512+128').generate, { prompts: 8, promptTokens: 512, newTokens: 128 });
+    for (const text of [...wordy, '8', '8x512', '512+128', '0x1+1', '1x0+1', '1x1+0', '8×512+128']) refusedBy('generate', text);
+    assert.deepEqual([parse('--scaling').scaling, parse('--scaling', 'weak').scaling], [true, 'weak']);
   });
 
   test('published shapes are models by their names', () => {

@@ -173,5 +173,5 @@ test('errors that follow from the parameters are results, others are not; number
 });
 
 test('numbers of the terminal have four digits', () => {
-  for (const [value, text] of [[0, '0'], [1234567, '1,234,567'], [12345678, '1.235e7'], [0.012345, '0.01235'], [1 / 3, '0.3333'], [1e-6, '1e-6'], [-2500.55, '-2501'], [1.5e20, '1.5e20'], [100.02, '100']] as const) assert.equal(showNumber(value), text);
+  for (const [value, text] of [[0, '0'], [1234567, '1,234,567'], [12345678, '1.235e7'], [0.012345, '0.01235'], [1 / 3, '0.3333'], [1e-6, '1e-6'], [-2500.55, '-2,501'], [123456.7, '123,500'], [1.5e20, '1.5e20'], [100.02, '100']] as const) assert.equal(showNumber(value), text);
 });

@@ -1,0 +1,36 @@
+/** Curves of a plan: over systems and over sparsity. Not here: how points come about (plan/curves.ts). */
+import { InvalidConfig } from '../../index.js';
+import { scalingCurve, sparsityCurve } from '../../plan/curves.js';
+import type { CurvePoint } from '../../timing/types.js';
+import { flagOf, type Options } from '../options.js';
+import type { PlanJob } from './job.js';
+
+/** 1 to 192 systems. */
+const systems = [1, 2, 4, 8, 16, 32, 64, 128, 192] as const;
+const sparsities = [0, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99] as const;
+
+export interface ScalingCurve {
+  readonly mode: 'weak' | 'strong';
+  readonly points: readonly CurvePoint[];
+}
+
+export interface Curves {
+  readonly scaling: readonly ScalingCurve[];
+  readonly sparsity: readonly CurvePoint[];
+}
+
+/** @throws InvalidConfig for curves of generation, and of what the options set */
+export const checkCurves = (job: PlanJob, { scaling, sparsityCurve: wantsSparsity, sparsity }: Options): void => {
+  if (job.kind === 'generation' && (scaling !== undefined || wantsSparsity !== undefined)) throw new InvalidConfig({ what: `a curve beside ${flagOf('generate')}`, hint: 'leave it out: curves are of training' });
+  if (wantsSparsity !== undefined && sparsity !== undefined) throw new InvalidConfig({ what: `option ${flagOf('sparsity')} beside ${flagOf('sparsityCurve')}`, hint: 'leave one of them out: the curve sets the sparsity' });
+};
+
+/** Those that the options ask for. @throws whatever plans throw */
+export const curvesOf = (job: PlanJob, { scaling, sparsityCurve: wantsSparsity }: Options): Curves => {
+  if (job.kind === 'generation') return { scaling: [], sparsity: [] };
+  const modes = scaling === undefined ? [] : scaling === true ? (['weak', 'strong'] as const) : [scaling], { model, options, machine } = job;
+  return {
+    scaling: modes.map((mode) => ({ mode, points: scalingCurve(model, options, machine, [...systems], mode) })),
+    sparsity: wantsSparsity === undefined ? [] : sparsityCurve(model, options, machine, [...sparsities]),
+  };
+};
