@@ -31,7 +31,7 @@ export const mapOf = (context: PlanContext, passes: readonly { readonly pass: Pa
       addTo(products, edges, times * results * density * (pass.op === 'headDelta' ? 2 : 1));
       if (pass.op !== 'gradient') addTo(south, edges, (times * results * density * context.weightBytes) / 4);
       addTo(east, edges, times * results);
-      if (pass.op === 'headDelta' && plan.dx !== null) addTo(products, edgesOf(plan.y), times * plan.forwardBlocks.length * plan.inputs);
+      if (pass.op === 'headDelta' && plan.dx !== null) addTo(products, edgesOf(plan.y), (times * plan.inputs * plan.outputs) / (program.buffers[plan.y]?.features ?? 1));
     }
     if (attention !== null) addTo(scores, edgesOf(attention.o), times * (pass.op === 'attentionDelta' ? (attention.scores === null ? 5 : 4) : 2));
   }
