@@ -1,14 +1,9 @@
 /** Writes reports and traces: gathers what a page shows of a work on a machine. Not here: pages and traces (report/), prices (timing/). */
 import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { InvalidConfig, type RunRecord } from '../index.js';
+import { constantsOf, InvalidConfig, roofline, spansOf, type MachineSpec, type Price, type RunRecord, type Work } from '../index.js';
 import { reportHtml } from '../report/html.js';
 import type { ReportInput } from '../report/input.js';
-import { constantsOf, type MachineSpec } from '../spec/machine.js';
-import { roofline } from '../timing/roofline.js';
-import { spansOf } from '../timing/spans.js';
-import type { Price } from '../timing/types.js';
-import type { Work } from '../trace/work.js';
 import { flagOf, type OptionName, type Options } from './options.js';
 
 export interface ReportOf {

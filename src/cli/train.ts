@@ -1,4 +1,5 @@
 /** `waferstream train`: one run from options to a summary and, if wanted, saved weights, a trace, events and tables. Not here: verification (verify.ts). */
+import { price, spansOf } from '../index.js';
 import { sayJson } from './json/say.js';
 import { trainJson } from './json/training.js';
 import { flagOf, type OptionName, type Options } from './options.js';
@@ -13,8 +14,6 @@ import { openOutputs, type Written } from './setup/outputs.js';
 import { refuse } from './setup/rules.js';
 import { checkSave, saveWeights } from './setup/save.js';
 import { tiersLine } from './tiers-line.js';
-import { price } from '../timing/price.js';
-import { spansOf } from '../timing/spans.js';
 import { formatBytes } from '../util/units.js';
 import { flopsLine, flopsOf, inAll, sparsityShare, sparsityTable } from './sparsity-table.js';
 

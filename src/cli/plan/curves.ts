@@ -1,13 +1,7 @@
 /** Curves of a plan: over systems and over sparsity. Not here: how points come about (plan/curves.ts). */
-import { InvalidConfig } from '../../index.js';
-import { scalingCurve, sparsityCurve } from '../../plan/curves.js';
-import type { CurvePoint } from '../../timing/types.js';
+import { allSystems, InvalidConfig, scalingCurve, someSparsities, sparsityCurve, type CurvePoint, type PlanOptions } from '../../index.js';
 import { flagOf, type Options } from '../options.js';
 import type { PlanJob } from './job.js';
-
-/** 1 to 192 systems. */
-const systems = [1, 2, 4, 8, 16, 32, 64, 128, 192] as const;
-const sparsities = [0, 0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99] as const;
 
 export interface ScalingCurve {
   readonly mode: 'weak' | 'strong';
@@ -25,12 +19,15 @@ export const checkCurves = (job: PlanJob, { scaling, sparsityCurve: wantsSparsit
   if (wantsSparsity !== undefined && sparsity !== undefined) throw new InvalidConfig({ what: `option ${flagOf('sparsity')} beside ${flagOf('sparsityCurve')}`, hint: 'leave one of them out: the curve sets the sparsity' });
 };
 
+/** What one system works on. */
+const shareOf = (options: PlanOptions): PlanOptions => ({ ...options, batchSize: Math.ceil(options.batchSize / (options.numCsx ?? 1)) });
+
 /** Those that the options ask for. @throws whatever plans throw */
 export const curvesOf = (job: PlanJob, { scaling, sparsityCurve: wantsSparsity }: Options): Curves => {
   if (job.kind === 'generation') return { scaling: [], sparsity: [] };
   const modes = scaling === undefined ? [] : scaling === true ? (['weak', 'strong'] as const) : [scaling], { model, options, machine } = job;
   return {
-    scaling: modes.map((mode) => ({ mode, points: scalingCurve(model, options, machine, [...systems], mode) })),
-    sparsity: wantsSparsity === undefined ? [] : sparsityCurve(model, options, machine, [...sparsities]),
+    scaling: modes.map((mode) => ({ mode, points: scalingCurve(model, mode === 'weak' ? shareOf(options) : options, machine, allSystems, mode) })),
+    sparsity: wantsSparsity === undefined ? [] : sparsityCurve(model, options, machine, someSparsities),
   };
 };

@@ -1,5 +1,5 @@
 /** A plan and its price as named figures: the columns of a sweep's table. Units are last in each name. Not here: words (text.ts). */
-import type { Price } from '../../timing/types.js';
+import type { Price } from '../../index.js';
 import type { Figures } from '../../sweep/results.js';
 import type { Priced } from './job.js';
 

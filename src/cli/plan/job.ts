@@ -5,14 +5,7 @@
  *
  * Not here: words for it (text.ts, figures.ts), curves (curves.ts).
  */
-import { readMachine } from '../../formats/machine-file.js';
-import { byteLm, InvalidConfig, type Model } from '../../index.js';
-import { planGeneration } from '../../plan/generation.js';
-import { plan } from '../../plan/plan.js';
-import type { GenerationPlanOptions, Plan, PlanOptions } from '../../plan/types.js';
-import type { MachineSpec } from '../../spec/machine.js';
-import { price } from '../../timing/price.js';
-import type { Price } from '../../timing/types.js';
+import { byteLm, InvalidConfig, plan, planGeneration, price, readMachine, type GenerationPlanOptions, type MachineSpec, type Model, type Plan, type PlanOptions, type Price } from '../../index.js';
 import { flagOf, type OptionName, type Options } from '../options.js';
 import { batchOf } from '../setup/batch.js';
 import { setUpTransformer } from '../setup/job.js';

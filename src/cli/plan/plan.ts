@@ -1,8 +1,8 @@
 /** `waferstream plan`: a model on a cluster, counted and priced without being run. Not here: plans (plan/), prices (timing/), words (text.ts). */
+import { spansOf } from '../../index.js';
 import { basename, dirname, extname, join } from 'node:path';
 import { chromeTrace } from '../../report/chrome-trace.js';
 import { curveCsv, passesCsv } from '../../report/csv.js';
-import { spansOf } from '../../timing/spans.js';
 import { planJson } from '../json/plan.js';
 import { sayJson, type BodyOf } from '../json/say.js';
 import type { Options } from '../options.js';

@@ -1,5 +1,5 @@
 /** A plan and its price in words and small tables, for people. Not here: figures for tables (figures.ts), pages (report/). */
-import type { CurvePoint } from '../../timing/types.js';
+import type { CurvePoint } from '../../index.js';
 import { showNumber, textOfTable } from '../../sweep/table.js';
 import { formatBytes } from '../../util/units.js';
 import { showCount } from '../progress.js';

@@ -3,10 +3,9 @@
  *
  * Host seconds are of this machine and differ from run to run; everything else is the same anywhere. Not here: processes (lanes.ts), tables (sweep/table.ts).
  */
-import { InvalidConfig, specs, type ClusterOptions } from '../../index.js';
+import { InvalidConfig, price, specs, type ClusterOptions } from '../../index.js';
 import { refusalOf, type Figures, type PointResult } from '../../sweep/results.js';
 import type { Parameters } from '../../sweep/values.js';
-import { price } from '../../timing/price.js';
 import { figuresOfPlan, mainCause } from '../plan/figures.js';
 import { planJobOf, priced } from '../plan/job.js';
 import { runJob } from '../run.js';

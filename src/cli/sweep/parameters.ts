@@ -5,9 +5,9 @@
  *
  * Not here: what is done with them (evaluate.ts).
  */
+import { constantsOf, machines, withOverride, type MachineSpec } from '../../index.js';
 import { stat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { constantsOf, machines, withOverride, type MachineSpec } from '../../spec/machine.js';
 import type { Parameters } from '../../sweep/values.js';
 import { pointOptions } from '../commands.js';
 import { isFlag, isOption, parseOptions, type OptionName, type Options } from '../options.js';
