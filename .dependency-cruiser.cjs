@@ -105,11 +105,25 @@ module.exports = {
       from: { path: '^src/', pathNot: '^src/testing/' },
       to: { path: 'node_modules/fast-check' },
     },
+    {
+      name: 'page-stands-alone',
+      comment: 'The page of reports runs in a browser, bundled: of the project it may name types, and import preact, uplot and itself.',
+      severity: 'error',
+      from: { path: '^src/report/page/' },
+      to: { path: '.', pathNot: '^src/report/page/|node_modules/(preact|uplot)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'only-data-crosses-to-the-page',
+      comment: 'Of the page the report imports how its data are packed, and nothing that draws.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/report/page/' },
+      to: { path: '^src/report/page/(?!packed\\.ts$)' },
+    },
     { name: 'no-cycles', comment: 'A cycle means that two files are one.', severity: 'error', from: {}, to: { circular: true } },
   ],
   options: {
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'], extensions: ['.ts', '.js', '.mjs'] },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'], extensions: ['.ts', '.tsx', '.js', '.mjs'] },
   },
 };

@@ -18,7 +18,7 @@ const filesIn = (folder: string, ending: RegExp): string[] =>
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const lines = (path: string): number => read(path).trimEnd().split('\n').length;
 
-const code = ['src', 'workers', 'test', 'benchmarks'].flatMap((folder) => filesIn(folder, /\.ts$/));
+const code = ['src', 'workers', 'test', 'benchmarks', 'scripts'].flatMap((folder) => filesIn(folder, /\.tsx?$/));
 const prose = [...filesIn('docs', /\.md$/), ...readdirSync(root).filter((name) => name.endsWith('.md'))];
 
 /** Fails with every offender at once. */
@@ -80,16 +80,16 @@ test('only named exports', () => {
 });
 
 test('no source file that nobody imports', () => {
-  // The doors, and the entry of the threads; declarations are found by the compiler.
-  const doorsOf = ['src/index.ts', 'src/testing/index.ts', 'src/cli/main.ts', ...filesIn('workers', /\.ts$/)];
+  // The doors, the entry of reports' page, and the entries of the threads; declarations are found by the compiler.
+  const doorsOf = ['src/index.ts', 'src/testing/index.ts', 'src/cli/main.ts', 'src/report/page/main.tsx', ...filesIn('workers', /\.ts$/)];
   const reached = new Set<string>();
   const visit = (path: string): void => {
     if (reached.has(path) || !existsSync(join(root, path))) return;
     reached.add(path);
-    for (const [, target] of read(path).matchAll(/(?:from|import|new URL\()\s*\(?['"](\.[^'"]+)\.js['"]/g)) visit(normalize(join(dirname(path), `${target as string}.ts`)));
+    for (const [, target] of read(path).matchAll(/(?:from|import|new URL\()\s*\(?['"](\.[^'"]+)\.js['"]/g)) for (const ending of ['ts', 'tsx']) visit(normalize(join(dirname(path), `${target as string}.${ending}`)));
   };
   doorsOf.forEach(visit);
-  none('imported by nobody', filesIn('src', /\.ts$/).filter((path) => !path.endsWith('.d.ts') && !reached.has(path)));
+  none('imported by nobody', filesIn('src', /\.tsx?$/).filter((path) => !path.endsWith('.d.ts') && !reached.has(path)));
 });
 
 const foldersOf = (folder: string): string[] => readdirSync(join(root, folder), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
