@@ -68,7 +68,7 @@ const say: Readonly<Record<Cause, (told: Told) => string>> = {
   },
   overhead: (told) => {
     const { work, machine } = told, length = lengthOf(told), cycles = vectorCycles(machine.core, arithmeticOf(work.numbers, machine.core), length);
-    return `vectors of ${figure(length)} values take ${figure(cycles)} cycles and ${figure(machine.core.vectorOverheadCycles)} of overhead; instructions without it ${saved(told, changed(told, 'core.vectorOverheadCycles', 0))}, vectors of twice the length about half of that`;
+    return `vectors of ${figure(length)} values take ${figure(cycles)} ${cycles === 1 ? 'cycle' : 'cycles'} and ${figure(machine.core.vectorOverheadCycles)} of overhead; instructions without it ${saved(told, changed(told, 'core.vectorOverheadCycles', 0))}, vectors of twice the length about half of that`;
   },
   'row sums': (told) => {
     const sums = `each of ${figure(sum(told, ({ tile }) => tile.rowVectors))} sums a row and step passes every tile, value by value`;
