@@ -8,9 +8,9 @@
  * Not here: the times themselves (step.ts), drawing.
  */
 import type { MachineSpec } from '../spec/machine.js';
-import type { Work } from '../trace/work.js';
+import type { PassWork, PlacedPass, Work } from '../trace/work.js';
 import { InvalidConfig, assert } from '../util/errors.js';
-import type { PassCost } from './demands.js';
+import { isBeside, type PassCost } from './demands.js';
 import { stepOf, type Step, type Wait } from './step.js';
 import type { Span } from './types.js';
 
@@ -20,11 +20,11 @@ const spansMaxMin = 14;
 
 type Lane = Span['lane'];
 
-/** Seconds that a pass keeps each lane busy. */
-const lanesOf = ({ seconds, demands, traffic }: PassCost, { swarmX, memoryX }: MachineSpec, numCsx: number): readonly (readonly [Lane, number])[] => {
+/** Seconds that a pass keeps each lane busy but the wafer's. */
+const lanesOf = ({ demands, traffic }: PassCost, { swarmX, memoryX }: MachineSpec, numCsx: number): readonly (readonly [Lane, number])[] => {
   const link = swarmX.lanes * swarmX.laneBytesPerSecond, rows = memoryX.rowBytesPerSecondPerCsx * numCsx;
   const all: readonly (readonly [Lane, number])[] = [
-    ['wafer', seconds], ['wafer input', demands.waferInput], ['wafer output', demands.waferOutput], ['SwarmX', Math.max(traffic.inBytes, traffic.outBytes) / link],
+    ['wafer input', demands.waferInput], ['wafer output', demands.waferOutput], ['SwarmX', Math.max(traffic.inBytes, traffic.outBytes) / link],
     ['MemoryX out', Math.max(traffic.memoryXOutBytes / memoryX.outBytesPerSecond, traffic.rowOutBytes / rows, traffic.memoryXOutBytes === 0 ? 0 : traffic.flashBytes / memoryX.flashBytesPerSecond)],
     ['MemoryX in', Math.max(traffic.memoryXInBytes / memoryX.inBytesPerSecond, traffic.rowInBytes / rows)],
   ];
@@ -80,35 +80,52 @@ class Lanes {
   }
 }
 
-/** One micro-batch from time 0 on; gives its end. */
-const addMicroBatch = (lanes: Lanes, order: Work['microBatches'][number]['order'], waits: readonly Wait[], busy: readonly ReturnType<typeof lanesOf>[], work: Work, step: Step): number => {
-  let now = 0, next = 0;
+/** Busy seconds of a pass's lanes: alone, and from the begin of the pass that it runs beside until the end of both. */
+interface Busy {
+  readonly alone: readonly (readonly [Lane, number])[];
+  readonly withFirst: ReadonlyMap<Lane, number>;
+}
+
+const busyOf = (work: Work, machine: MachineSpec, { costs, stretches }: Step): readonly ((first: number | null) => Busy)[] => {
+  const alone = costs.map((cost) => lanesOf(cost, machine, work.numCsx)), both = new Map(stretches.flatMap(({ passes: [a, b], cost }) => (b === undefined ? [] : [[`${a}/${b}`, new Map(lanesOf(cost, machine, work.numCsx))] as const])));
+  return alone.map((lanes, pass) => (first) => ({ alone: lanes, withFirst: (first === null ? undefined : both.get(`${first}/${pass}`)) ?? new Map() }));
+};
+
+/** One micro-batch from time 0 on; gives its end. Of two passes side by side the second has a lane when the first is done with it; both directions of a link are one lane. */
+const addMicroBatch = (lanes: Lanes, m: number, waits: readonly Wait[], busy: ReturnType<typeof busyOf>, work: Work, step: Step): number => {
+  const order = work.microBatches[m]?.order ?? [], ends = step.ends[m] as Float64Array;
+  let late = 0, next = 0;
   for (let place = 0; place < order.length && !lanes.isFull; place++) {
-    while (waits[next]?.place === place) now += (waits[next++] as Wait).seconds;
-    const { pass, layer } = order[place] as { readonly pass: number; readonly layer: number };
-    const phase = (work.passes[pass] as Work['passes'][number]).phase;
-    for (const [lane, seconds] of busy[pass] as (typeof busy)[number]) lanes.add({ lane, layer, pass, phase, start: now, end: now + seconds, microBatch: 0 });
-    now += (step.costs[pass] as PassCost).seconds;
+    while (waits[next]?.place === place) late += (waits[next++] as Wait).seconds;
+    const { pass, layer } = order[place] as PlacedPass, begin = (place === 0 ? 0 : (ends[place - 1] as number)) + late, end = (ends[place] as number) + late;
+    const { phase, op } = work.passes[pass] as PassWork, before = order[place - 1], common = { layer, pass, phase, microBatch: 0 } as const;
+    const first = before?.layer === layer && isBeside((work.passes[before.pass] as PassWork).op, op) ? before.pass : null, { alone, withFirst } = (busy[pass] as (typeof busy)[number])(first);
+    lanes.add({ ...common, lane: 'wafer', start: begin, end });
+    if (first === null) for (const [lane, seconds] of alone) lanes.add({ ...common, lane, start: begin, end: begin + seconds });
+    else {
+      const both = (place === 1 ? 0 : (ends[place - 2] as number)) + late, taken = new Map((busy[first] as (typeof busy)[number])(null).alone);
+      for (const [lane] of alone) lanes.add({ ...common, lane, start: both + (taken.get(lane) ?? 0), end: both + (withFirst.get(lane) ?? 0) });
+    }
   }
-  return now;
+  return (ends.at(-1) ?? 0) + late;
 };
 
 /** All of a step at one level of merging; false where it does not fit. */
 const fill = (lanes: Lanes, isAlike: (a: Span, b: Span) => boolean, spansMax: number, work: Work, machine: MachineSpec, step: Step): boolean => {
-  const busy = step.costs.map((cost) => lanesOf(cost, machine, work.numCsx));
+  const busy = busyOf(work, machine, step);
   let now = 0, microBatch = 0;
   const repeat = (spans: readonly Span[], seconds: number): void => {
     for (const span of spans) lanes.add({ ...span, start: now + span.start, end: now + span.end, microBatch });
     now += seconds;
     microBatch++;
   };
-  for (const [m, { order, times }] of work.microBatches.entries()) {
+  for (const [m, { times }] of work.microBatches.entries()) {
     // Micro-batches of a shape are alike, but for the first of a step, which waits.
-    const first = new Lanes(isAlike, spansMax), firstSeconds = addMicroBatch(first, order, m === 0 ? step.waits : [], busy, work, step);
+    const first = new Lanes(isAlike, spansMax), firstSeconds = addMicroBatch(first, m, m === 0 ? step.waits : [], busy, work, step);
     if (first.isFull) return false;
     if (times > 0) repeat(first.all, firstSeconds);
     if (times < 2) continue;
-    const others = m === 0 ? new Lanes(isAlike, spansMax) : first, seconds = m === 0 ? addMicroBatch(others, order, [], busy, work, step) : firstSeconds;
+    const others = m === 0 ? new Lanes(isAlike, spansMax) : first, seconds = m === 0 ? addMicroBatch(others, m, [], busy, work, step) : firstSeconds;
     for (let t = 1; t < times && !lanes.isFull; t++) repeat(others.all, seconds);
   }
   const last = microBatch - 1, update = { lane: 'optimizer', pass: -1, phase: 'update' } as const;

@@ -79,12 +79,14 @@ test('shares add up to the step, nothing is busier than there is time, joules ad
 
 /** Steps one behind the other, event by event, with nothing but queues: when the sixth ends, less when the fifth does. */
 const simulated = (work: Work, machine: MachineSpec): number => {
-  const { costs, updates } = stepOf(work, machine), { memoryX, fabric, wafer, swarmX } = machine, { rows, cols } = work.rectangle;
+  const { updates, stretches } = stepOf(work, machine), { memoryX, fabric, wafer, swarmX } = machine, { rows, cols } = work.rectangle;
   const onFlash = Math.max(0, 1 - memoryX.dramBytes / work.stateBytes), hop = fabric.hopCycles, ramp = 2 * fabric.rampCycles + 1;
   let levels = 0;
   for (let reached = 1; reached < work.numCsx || levels === 0; reached *= work.fanIn) levels++;
   const up = levels * swarmX.nodeLatencySeconds + ((hop + ramp) * (cols - 1 + rows - 1)) / wafer.clockHz, down = levels * swarmX.nodeLatencySeconds + (rows > 1 ? (hop * (rows - 1) + ramp) / wafer.clockHz : 0);
   assert.equal(updates.length, work.updates.length);
+  // Seconds of a place, and of the one in front of it where they run side by side.
+  const placed = new Map(stretches.map(({ passes, cost }) => [passes.join('+'), cost.seconds]));
   let now = 0, before = 0, free = 0, ready = work.updates.map(() => 0);
   for (let step = 0; step < 6; step++) {
     before = now;
@@ -92,9 +94,11 @@ const simulated = (work: Work, machine: MachineSpec): number => {
     work.microBatches.forEach(({ order, times }, m) => {
       for (let t = 0; t < times; t++) {
         const isFirst = m === 0 && t === 0, isLast = m === work.microBatches.length - 1 && t === times - 1;
-        order.forEach(({ pass }, place) => {
+        order.forEach(({ pass, layer }, place) => {
+          const pair = placed.get(`${pass}+${order[place + 1]?.pass}`), isSecond = placed.has(`${order[place - 1]?.pass}+${pass}`);
+          assert.equal(pair !== undefined, work.passes[pass]?.op === 'linear.gradient' && order[place + 1]?.layer === layer && work.passes[order[place + 1]?.pass ?? -1]?.op === 'linear.delta');
           if (isFirst) work.updates.forEach((update, i) => void (Math.max(0, update.before) === place && (now = Math.max(now, ready[i] as number))));
-          now += costs[pass]?.seconds ?? 0;
+          if (!isSecond) now += pair ?? placed.get(String(pass)) ?? Number.NaN;
           if (isLast) work.updates.forEach(({ after }, i) => void (after === place && (grown[i] = now + up)));
         });
       }
