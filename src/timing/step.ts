@@ -100,35 +100,44 @@ const timeUpdates = (work: Work, machine: MachineSpec, whole: Float64Array, up: 
   return { timed, before: updates.map(({ before }) => Math.max(0, before)), bytes };
 };
 
-/** Stretches as they are found, each distinct one once. */
+interface Counted extends Stretch {
+  times: number;
+}
+
+/** Stretches as they are found, each distinct one once: tens of thousands of places share a few. */
 class Stretches {
-  readonly #found = new Map<number, { readonly passes: readonly number[]; readonly cost: PassCost; times: number }>();
+  readonly #alone: Counted[];
+  readonly #beside = new Map<number, Counted>();
   readonly #costs: readonly PassCost[];
   readonly #work: Work;
   readonly #machine: MachineSpec;
+  /** Passes that may run beside the next one. */
+  readonly #mayLead: Uint8Array;
   constructor(costs: readonly PassCost[], work: Work, machine: MachineSpec) {
     this.#costs = costs;
     this.#work = work;
     this.#machine = machine;
+    this.#alone = costs.map((cost, pass) => ({ passes: [pass], cost, times: 0 }));
+    this.#mayLead = Uint8Array.from(work.passes, ({ op }) => (work.passes.some((other) => isBeside(op, other.op)) ? 1 : 0));
   }
 
   /** That of the pass at a place of an order, with the next one if they run side by side. */
   at(order: MicroBatchWork['order'], place: number, times: number): Stretch {
-    const first = order[place] as PlacedPass, next = order[place + 1], { passes } = this.#work;
-    const beside = next !== undefined && next.layer === first.layer && isBeside((passes[first.pass] as PassWork).op, (passes[next.pass] as PassWork).op) ? next.pass : -1;
-    const key = first.pass * (this.#costs.length + 1) + beside + 1;
-    let found = this.#found.get(key);
-    if (found === undefined) {
-      const alone = this.#costs[first.pass] as PassCost;
-      found = beside < 0 ? { passes: [first.pass], cost: alone, times: 0 } : { passes: [first.pass, beside], cost: besideOf(alone, this.#costs[beside] as PassCost, this.#work, this.#machine), times: 0 };
-      this.#found.set(key, found);
-    }
+    const first = order[place] as PlacedPass, next = this.#mayLead[first.pass] === 1 ? order[place + 1] : undefined, { passes } = this.#work;
+    const found = next !== undefined && next.layer === first.layer && isBeside((passes[first.pass] as PassWork).op, (passes[next.pass] as PassWork).op) ? this.#pair(first.pass, next.pass) : (this.#alone[first.pass] as Counted);
     found.times += times;
     return found;
   }
 
+  #pair(a: number, b: number): Counted {
+    const key = a * this.#costs.length + b;
+    let found = this.#beside.get(key);
+    if (found === undefined) this.#beside.set(key, (found = { passes: [a, b], cost: besideOf(this.#costs[a] as PassCost, this.#costs[b] as PassCost, this.#work, this.#machine), times: 0 }));
+    return found;
+  }
+
   get all(): Stretch[] {
-    return [...this.#found.values()];
+    return [...this.#alone, ...this.#beside.values()].filter(({ times }) => times > 0);
   }
 }
 
