@@ -1,4 +1,5 @@
 /** `waferstream train`: one run from options to a summary and, if wanted, saved weights, a trace, events and tables. Not here: verification (verify.ts). */
+import { machines } from '../index.js';
 import { sayJson } from './json/say.js';
 import { trainJson } from './json/training.js';
 import type { Options } from './options.js';
@@ -20,7 +21,7 @@ const defaults: Defaults = {
 
 /** Files beside the weights, for people. */
 const writtenLines = ({ trace, tensorboard, csv, hostTurns }: Written): readonly string[] => [
-  ...(trace === null ? [] : [`trace of ${showCount(hostTurns ?? 0)} turns of threads in ${trace}: open it in ui.perfetto.dev`]),
+  ...(trace === null ? [] : [`trace of a step on the machine and of ${showCount(hostTurns ?? 0)} turns of threads in ${trace}: open it in ui.perfetto.dev`]),
   ...(tensorboard === null ? [] : [`events for TensorBoard in ${tensorboard}`]),
   ...(csv.length === 0 ? [] : [`tables in ${csv.join(', ')}`]),
 ];
@@ -33,7 +34,7 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
   using outputs = openOutputs(options);
   const done = await runJob(outputs.hostTrace ? { ...job, train: { ...job.train, hostTrace: true } } : job, shape, options.json === true ? jsonProgress((line) => sayJson(trainJson, line)) : 'lines', outputs);
   const { plan, threads, kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds, record } = done;
-  const saved = await saveWeights(options, job, done), written = outputs.finish(done), dropped = written.hostTurnsDropped ?? 0;
+  const saved = await saveWeights(options, job, done), written = outputs.finish(done, machines.wse2), dropped = written.hostTurnsDropped ?? 0;
   if (dropped > 0) process.stderr.write(`${showCount(dropped)} turns of threads, the oldest, had no room in the trace\n`);
   const { sparsity } = record, { total } = record.counts;
   if (options.json === true) {
