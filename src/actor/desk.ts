@@ -6,6 +6,8 @@
  *
  * Not here: how a record reaches an actor (`Post`, one for each dispatcher).
  */
+import { hostTurnsMax, makeTurnRing, readTurns, type HostTrace, type HostTurn } from '../trace/host-trace.js';
+import { sharedNowMs } from '../util/clock.js';
 import { ActorFailed, EmulatorBug, InvalidConfig, type WaferstreamError } from '../util/errors.js';
 import { FAILED, FAILED_PART, failureFromBytes } from './failure.js';
 import { HEADER_WORDS, WORD_ACTOR, WORD_CORRELATION, WORD_TYPE, type FlatMessage } from './protocol-codec.js';
@@ -38,6 +40,9 @@ export const mailboxFull = (entry: Entry): EmulatorBug =>
 
 export class Desk {
   readonly entries: Entry[] = [];
+  /** Where threads note their turns; empty unless a trace of host time is asked for. */
+  readonly turnRings: readonly SharedArrayBuffer[];
+  readonly #beganMs = sharedNowMs();
   readonly #asks = new Map<number, Ask>();
   readonly #failureListeners = new Set<(failure: SystemFailure) => void>();
   readonly #texts = new Map<number, number[]>();
@@ -46,10 +51,11 @@ export class Desk {
   #lastCorrelation = 0;
   #closed: WaferstreamError | undefined;
 
-  constructor(devices: BehaviorModule, threads: number) {
+  constructor(devices: BehaviorModule, threads: number, hostTrace: boolean) {
     if (!Number.isInteger(threads) || threads < 1) throw new InvalidConfig({ what: 'threads must be a whole number of at least 1', value: threads });
     this.#devices = devices;
     this.#perThread = Array.from({ length: threads }, () => 0);
+    this.turnRings = hostTrace ? Array.from({ length: threads }, () => makeTurnRing()) : [];
   }
 
   get closed(): WaferstreamError | undefined {
@@ -68,6 +74,20 @@ export class Desk {
     const entry: Entry = { actor: this.entries.length, spec, kind, mailboxCapacity, slot, listeners: new Set(), down: undefined };
     this.entries.push(entry);
     return entry;
+  }
+
+  /** The turns that threads noted, with the names of their actors; null where none were to be. */
+  hostTrace(dispatcher: HostTrace['dispatcher']): HostTrace | null {
+    if (this.turnRings.length === 0) return null;
+    const rings = this.turnRings.map(readTurns);
+    const named = (thread: number, { actor, type, startMs, endMs }: (typeof rings)[number]['turns'][number]): HostTurn => {
+      const entry = this.entries[actor];
+      return { thread, actor: entry?.spec.name ?? '', kind: entry?.spec.kind ?? '', message: entry?.kind.command.types[type] ?? '', startMs: startMs - this.#beganMs, endMs: endMs - this.#beganMs };
+    };
+    return {
+      threads: rings.length, dispatcher, turnsMax: hostTurnsMax, ended: rings.map(({ ended }) => ended), dropped: rings.map(({ ended, turns }) => ended - turns.length),
+      turns: rings.flatMap(({ turns }, thread) => turns.map((turn) => named(thread, turn))),
+    };
   }
 
   checkThread(thread: number): void {

@@ -11,6 +11,7 @@
  * actor and capacity: the credits of the streams above must make that impossible, so it is a bug and never back pressure.
  * Not here: how records travel (local/, thread/), what devices say (their protocol.ts).
  */
+import type { HostTrace } from '../trace/host-trace.js';
 import type { WaferstreamError } from '../util/errors.js';
 import type { BehaviorModule, CommandOf, PropsOf, ReplyOf } from './registry.js';
 import type { FlatMessage } from './protocol-codec.js';
@@ -57,6 +58,8 @@ export interface ActorSystem<Devices extends BehaviorModule> extends AsyncDispos
   kill(thread: number): Promise<void>;
   /** A fresh thread in place of a dead one (or of one whose actor failed), its actors made anew from their specs. Refs stay valid. */
   revive(thread: number): Promise<void>;
+  /** Turns in host time, by thread; null unless asked for. Complete when the system is disposed of. */
+  hostTrace(): HostTrace | null;
   /** Stops everything; asks that wait are rejected with ActorFailed. Nothing is left: no thread, timer, listener or port. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -72,6 +75,8 @@ export interface SystemOptions<Devices extends BehaviorModule> {
   readonly signal?: AbortSignal;
   /** Which of `readyCount` non-empty mailboxes is served next (local dispatcher only); by default round robin. */
   readonly pick?: (readyCount: number) => number;
+  /** Keeps a trace of turns in host time. */
+  readonly hostTrace?: boolean;
   /** Planned deaths: test only. */
   readonly faults?: readonly ThreadFault[];
 }

@@ -5,9 +5,11 @@
  *                                  └─ throws ─▶ failure records, and the actor takes no further turn
  *
  * A turn that answers an ask must reply; one that does not is an EmulatorBug of its actor, so that no ask can hang.
- * A fault plan ends the thread at a chosen place of a chosen turn: tests of supervision need deaths that can be repeated.
+ * Where a trace of host time is asked for, each turn is noted in its thread's log (trace/host-trace.ts). A fault plan ends the thread at a chosen place of a chosen turn: tests of supervision need deaths that can be repeated.
  * Not here: which record comes next (local/dispatcher.ts, thread/host.ts), the main side (desk.ts).
  */
+import type { TurnLog } from '../trace/host-trace.js';
+import { sharedNowMs } from '../util/clock.js';
 import { EmulatorBug } from '../util/errors.js';
 import type { ActorContext, ActorEnv, ActorTurns } from './behavior.js';
 import { FAILED, FAILED_PART, PART_BYTES, failureToBytes } from './failure.js';
@@ -56,18 +58,20 @@ export class TurnTable {
   readonly #outbox: Outbox;
   readonly #fault: ThreadFault | undefined;
   readonly #die: () => never;
+  readonly #log: TurnLog | undefined;
   #turnsTaken = 0;
   /** The actor whose turn it is, or −1 between turns. */
   #current = -1;
   #correlation = 0;
   #replied = false;
 
-  constructor(devices: BehaviorModule, env: ActorEnv, outbox: Outbox, fault: ThreadFault | undefined, die: () => never) {
+  constructor(devices: BehaviorModule, env: ActorEnv, outbox: Outbox, fault: ThreadFault | undefined, die: () => never, log: TurnLog | undefined) {
     this.#devices = devices;
     this.#env = env;
     this.#outbox = outbox;
     this.#fault = fault;
     this.#die = die;
+    this.#log = log;
   }
 
   knows(actor: number): boolean {
@@ -94,6 +98,7 @@ export class TurnTable {
     if (cell === undefined) throw new EmulatorBug({ what: 'record for an actor that its thread does not know', value: actor });
     if (cell.failed) return;
     const correlation = words[at + WORD_CORRELATION] ?? 0;
+    const startMs = this.#log === undefined ? 0 : sharedNowMs();
     this.#turnsTaken++;
     const fault = this.#fault?.turn === this.#turnsTaken ? this.#fault : undefined;
     if (fault?.at === 'start') this.#die();
@@ -110,6 +115,7 @@ export class TurnTable {
       this.#postFailure(actor, correlation, error);
     } finally {
       this.#current = -1;
+      this.#log?.note(actor, words[at + WORD_TYPE] ?? 0, startMs, sharedNowMs());
     }
     if (fault !== undefined) this.#die();
   }

@@ -11,19 +11,21 @@ import {
   CorruptFile, InvalidConfig, WaferstreamError, describeStore, kindOfState, listCheckpoints, readCheckpointState, realFileSystem, shardsOfStore, verifyByTensor, verifyShard,
   type CheckpointDamage, type Damage, type ListedFile,
 } from '../index.js';
+import { checkJson } from './json/files.js';
+import { sayJson } from './json/say.js';
 import type { Options } from './options.js';
-import { print, printJson } from './progress.js';
+import { print } from './progress.js';
 
 /** Says what was found, for people or for programs. */
 interface Teller {
   readonly line: (type: 'file' | 'shard', path: string, damaged: number) => void;
-  readonly damage: (of: Readonly<Record<string, unknown>> & { readonly what: string }) => void;
-  readonly note: (text: string, of: Readonly<Record<string, unknown>>) => void;
+  readonly damage: (of: CheckpointDamage | Damage) => void;
+  readonly note: (text: string, of: { readonly shard: string; readonly blocks: number }) => void;
 }
 const teller = (isJson: boolean): Teller => ({
-  line: (type, path, damaged) => (isJson ? printJson({ type, path, damage: damaged }) : print(`${damaged === 0 ? 'ok     ' : 'DAMAGED'}  ${path}`)),
-  damage: (of) => (isJson ? printJson({ type: 'damage', ...of }) : print(`         ${of.what}`)),
-  note: (text, of) => (isJson ? printJson({ type: 'note', ...of, what: text }) : print(`         ${text}`)),
+  line: (type, path, damaged) => (isJson ? sayJson(checkJson, { type, path, damage: damaged }) : print(`${damaged === 0 ? 'ok     ' : 'DAMAGED'}  ${path}`)),
+  damage: (of) => (isJson ? sayJson(checkJson, { type: 'damage', ...of }) : print(`         ${of.what}`)),
+  note: (text, of) => (isJson ? sayJson(checkJson, { type: 'note', ...of, what: text }) : print(`         ${text}`)),
 });
 
 /** Of all that was looked at. */
@@ -53,7 +55,7 @@ const checkCheckpoint = async (folder: string, { line, damage }: Teller, signal:
   for (const file of files) {
     const here = found.filter((one) => one.file === file);
     line('file', file, here.length);
-    for (const { tensor, what } of here) damage({ file, tensor, what });
+    for (const one of here) damage(one);
   }
   return { looked: files.length, damaged: new Set(found.map(({ file }) => file)).size };
 };
@@ -90,7 +92,7 @@ const checkStore = async (folder: string, { line, damage, note }: Teller, signal
     const all = shardDamage(path), counts = all.filter(({ step }) => newest === null || step === null || step === newest);
     damaged += counts.length > 0 ? 1 : 0;
     line('shard', path, counts.length);
-    for (const one of counts) damage({ ...one });
+    for (const one of counts) damage(one);
     const old = all.length - counts.length;
     if (old > 0) note(`${old} blocks of a step beside the newest are overwritten: no loss`, { shard: path, blocks: old });
     await nextTurn();
@@ -110,7 +112,7 @@ export const check = async (options: Options, signal: AbortSignal, path: string)
   }
   const run = { store: checkStore, checkpoint: checkCheckpoint, checkpoints: checkCheckpoints }[kind];
   const { looked, damaged } = await run(path, tell, signal), what = kind === 'store' ? 'shards' : 'files';
-  if (isJson) printJson({ type: 'summary', path, kind, [what]: looked, damaged });
+  if (isJson) sayJson(checkJson, { type: 'summary', path, kind, ...(kind === 'store' ? { shards: looked } : { files: looked }), damaged });
   else if (damaged === 0) print(`${basename(path)}: ${looked} ${what}, no damage`);
   if (damaged > 0) throw new CorruptFile({ what: `${damaged} of ${looked} ${what} are damaged`, where: path, hint: kind === 'store' ? 'go back to a checkpoint or to a copy' : 'go back to an older checkpoint, or to a copy' });
   return 0;

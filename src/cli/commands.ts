@@ -11,12 +11,13 @@ const precision = ['precision', 'activations', 'lossScale', 'stochasticRounding'
 const memoryX = ['dram', 'flashDir', 'shards', 'durability', 'checkpointDir', 'checkpointEvery', 'keepCheckpoints', 'resume'] as const satisfies readonly OptionName[];
 const saving = ['save', 'dtype', 'sparseLayout'] as const satisfies readonly OptionName[];
 const evaluation = ['evaluationSplit', 'evaluateEvery', 'evaluationBatches', 'patience'] as const satisfies readonly OptionName[];
+const outputs = ['trace', 'tensorboard', 'csv'] as const satisfies readonly OptionName[];
 const shape = ['numCsx', 'rows', 'cols'] as const satisfies readonly OptionName[];
 const host = ['threads', 'dispatcher', 'kernels'] as const satisfies readonly OptionName[];
 const sampling = ['maxTokens', 'temperature', 'topK', 'topP'] as const satisfies readonly OptionName[];
 
 export const commandOptions = {
-  train: [...data, ...model, ...training, 'gradAccumSteps', ...sparsity, ...precision, ...evaluation, ...memoryX, ...saving, ...shape, ...host, 'json'],
+  train: [...data, ...model, ...training, 'gradAccumSteps', ...sparsity, ...precision, ...evaluation, ...memoryX, ...saving, ...outputs, ...shape, ...host, 'json'],
   verify: [...data, ...model, ...training, ...sparsity, ...precision, ...shape, 'json'],
   generate: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'prompt', 'prompts', ...sampling, 'seed', ...shape, ...host, 'json'],
   prune: [...model.filter((name) => name !== 'embed' && name !== 'dropout'), 'sparsity', 'sparsityInit', 'sparsityPattern', 'seed', ...saving, 'json'],

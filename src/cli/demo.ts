@@ -6,9 +6,11 @@
 import { adamW, cosine, decayMatricesOnly, firstDifference, linearWarmup, type ClusterOptions } from '../index.js';
 import { nowMs } from '../util/clock.js';
 import { samplingOf, showSamples } from './generate.js';
+import { sayJson } from './json/say.js';
+import { demoJson } from './json/training.js';
 import { flagOf, type Options } from './options.js';
 import { ownText } from './own-text.js';
-import { print, printJson, showLoss, showRate } from './progress.js';
+import { jsonProgress, print, showLoss, showRate } from './progress.js';
 import { lossOf, runJob, type Finished } from './run.js';
 import { sample } from './sample.js';
 import { clusterShape } from './setup/cluster.js';
@@ -42,7 +44,7 @@ const makeJob = async (options: Options): Promise<Job> => {
 const summary = (job: Job, { lossLast, tokens, seconds, evaluations, record }: Finished, options: Options): void => {
   const entropy = job.entropy?.nats ?? Number.NaN, evaluation = evaluations.at(-1) ?? null;
   if (options.json === true) {
-    printJson({ type: 'summary', entropy: job.entropy, lossLast, evaluation, tokens, seconds, tokensPerSecond: tokens / seconds, weightsDigest: record.weightsDigest });
+    sayJson(demoJson, { type: 'summary', entropy: job.entropy, lossLast, evaluation, tokens, seconds, tokensPerSecond: tokens / seconds, weightsDigest: record.weightsDigest });
     return;
   }
   const loss = evaluation?.loss ?? lossLast, of = lossOf(job);
@@ -60,7 +62,7 @@ const write = async (job: Job, weights: Finished['weights'], shape: ClusterOptio
   const { samples, tokens } = await sample({ model: job.model, weights, tokenizer, prompts, sampling, shape });
   const seconds = (nowMs() - startMs) / 1000;
   if (options.json === true) {
-    for (const [place, found] of samples.entries()) printJson({ type: 'text', place, ...found });
+    for (const [place, found] of samples.entries()) sayJson(demoJson, { type: 'text', place, ...found });
     return;
   }
   print('');
@@ -77,7 +79,7 @@ const proof = async (job: Job, shapes: readonly ClusterOptions[], options: Optio
   const [first] = runs;
   const difference = runs.map((run) => firstDifference(first?.weights ?? [], run.weights)).find((found) => found !== null);
   if (options.json === true) {
-    printJson({ type: 'proof', steps: short.train.steps, digests: runs.map(({ shape, record }) => ({ numCsx: shape.numCsx, weightsDigest: record.weightsDigest })), same: difference === undefined });
+    sayJson(demoJson, { type: 'proof', steps: short.train.steps, digests: runs.map(({ record }) => ({ numCsx: record.shape.numCsx, weightsDigest: record.weightsDigest })), same: difference === undefined });
   } else {
     for (const { shape, record } of runs) print(`${String(shape.numCsx).padStart(3)} CS-2, ${short.train.steps} steps: weights ${record.weightsDigest}`);
     print(difference === undefined ? 'the same bits' : `DIFFERENT: ${difference.tensor}[${difference.index}] is ${difference.a} and ${difference.b}`);
@@ -89,7 +91,7 @@ export const demo = async (options: Options, signal: AbortSignal): Promise<numbe
   const shape = { ...clusterShape(options, signal), numCsx: options.numCsx ?? numCsx };
   const job = await makeJob(options);
   signal.throwIfAborted();
-  const done = await runJob(job, shape, options.json === true ? 'json' : 'lines');
+  const done = await runJob(job, shape, options.json === true ? jsonProgress((line) => sayJson(demoJson, line)) : 'lines');
   summary(job, done, options);
   signal.throwIfAborted();
   await write(job, done.weights, shape, options);

@@ -1,5 +1,5 @@
 /**
- * Leaving: every end of the command has one exit code and, if it failed, one line on stderr.
+ * Leaving: every end of the command has one exit code and, if it failed, one line on stderr; with --json also one object on stdout, the last there.
  *
  *   0 done · 1 failed · 78 a setting that cannot be (EX_CONFIG) · 130 Ctrl-C · 143 terminated · 141 nobody reads the output
  *
@@ -8,6 +8,8 @@
  */
 import { DoesNotFit, InvalidConfig, InvalidModel, NotEmulated } from '../index.js';
 import { nowMs } from '../util/clock.js';
+import { errorBody, errorJson } from './json/error.js';
+import { sayJson } from './json/say.js';
 
 const sameSignalMs = 500;
 const settings = [InvalidConfig, InvalidModel, DoesNotFit, NotEmulated];
@@ -30,12 +32,14 @@ export const lineOf = (error: unknown): string => {
   return `waferstream: ${message.replaceAll(/\s*\n\s*/g, '; ')}`;
 };
 
-const complain = (error: unknown): void => {
-  process.stderr.write(`${lineOf(error)}\n`);
-};
-
-/** Runs `body` to its exit code. Signals abort it; what it then throws is taken for the signal's doing. */
-export const runUntilSignal = async (body: (signal: AbortSignal) => Promise<number>): Promise<void> => {
+/** Runs `body` to its exit code. Signals abort it; what it then throws is taken for the signal's doing. `isJson`: programs read stdout. */
+export const runUntilSignal = async (body: (signal: AbortSignal) => Promise<number>, isJson: boolean): Promise<void> => {
+  let isRead = true;
+  const complain = (error: unknown): void => {
+    const line = lineOf(error);
+    if (isJson && isRead) sayJson(errorJson, errorBody(error, line.replace(/^waferstream: /, ''), exitCodeOf(error)));
+    process.stderr.write(`${line}\n`);
+  };
   const controller = new AbortController();
   let stoppedMs = Infinity;
   const stop = (reason: Stopped): void => {
@@ -50,6 +54,7 @@ export const runUntilSignal = async (body: (signal: AbortSignal) => Promise<numb
     process.exit(exitCodeOf(error));
   });
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    isRead = false;
     if (!controller.signal.aborted) controller.abort(error.code === 'EPIPE' ? new Stopped('nobody reads the output', 141) : error);
   });
   try {

@@ -1,13 +1,15 @@
 /**
  * `waferstream generate`: text of a checkpoint, streamed for one prompt, whole for several.
  *
- * Texts go to stdout and nothing else does, so that they can be piped; how fast they came goes to stderr where that is a terminal. Not here: ids and text (sample.ts).
+ * Texts go to stdout and nothing else does, so that they can be piped, or one document of JSON; how fast they came goes to stderr where that is a terminal. Not here: ids and text (sample.ts).
  */
 import { readFile } from 'node:fs/promises';
 import { CorruptFile, InvalidConfig, readCheckpoint } from '../index.js';
 import { nowMs } from '../util/clock.js';
+import { generateJson } from './json/files.js';
+import { sayJson } from './json/say.js';
 import { flagOf, type Options } from './options.js';
-import { print, printJson, showRate } from './progress.js';
+import { print, showRate } from './progress.js';
 import { sample, shown, type Sample, type Sampling } from './sample.js';
 import { clusterShape } from './setup/cluster.js';
 import { setUpTransformer } from './setup/job.js';
@@ -69,8 +71,10 @@ export const generate = async (options: Options, signal: AbortSignal): Promise<n
   if (streams && !begun) stream('');
   const seconds = (nowMs() - startMs) / 1000;
   if (isJson) {
-    for (const [place, found] of samples.entries()) printJson({ type: 'text', place, ...found });
-    printJson({ type: 'summary', model: model.name, parameters: model.parameterCount, numCsx: shape.numCsx, prompts: prompts.length, tokens, seconds, tokensPerSecond: tokens / seconds });
+    sayJson(generateJson, {
+      model: model.name, parameters: model.parameterCount, numCsx: options.numCsx ?? 1, prompts: prompts.length, texts: samples.map((found, place) => ({ place, ...found })),
+      tokens, seconds, tokensPerSecond: tokens / seconds,
+    });
     return 0;
   }
   print(streams ? '' : showSamples(samples).trimEnd());

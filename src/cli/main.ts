@@ -7,8 +7,6 @@
  * Not here: anything that trains.
  */
 import { Command, CommanderError } from 'commander';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { InvalidConfig } from '../index.js';
 import { check } from './check.js';
 import { commandOptions } from './commands.js';
@@ -17,10 +15,10 @@ import { runUntilSignal } from './exit.js';
 import { generate } from './generate.js';
 import { inspect } from './inspect.js';
 import { addOptions, parseOptions, type Options } from './options.js';
-import { packageRoot } from './package-root.js';
 import { prune } from './prune.js';
 import { train } from './train.js';
 import { verify } from './verify.js';
+import { waferstreamVersion } from '../util/version.js';
 
 type Action = (options: Options, signal: AbortSignal, file: string) => Promise<number>;
 /** The word that a command takes beside its options. */
@@ -29,17 +27,12 @@ const argumentOf: Readonly<Partial<Record<keyof typeof commandOptions, readonly 
   check: ['<path>', 'a checkpoint of a training, a folder of them, or a store'],
 };
 
-const version = async (): Promise<string> => {
-  const manifest: unknown = JSON.parse(await readFile(join(await packageRoot(), 'package.json'), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown';
-};
-
 /** Parses and runs; gives the exit code. Commander's own refusals become InvalidConfig, so that all errors look alike. */
 const run = async (argv: readonly string[], signal: AbortSignal): Promise<number> => {
   let exitCode = 0;
   const program = new Command('waferstream')
     .description('Trains and runs one neural network by weight streaming on an emulated cluster of wafer-scale computers.')
-    .version(await version())
+    .version(waferstreamVersion)
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
   const add = (name: keyof typeof commandOptions, description: string, action: Action): void => {
@@ -69,4 +62,5 @@ const run = async (argv: readonly string[], signal: AbortSignal): Promise<number
   return exitCode;
 };
 
-await runUntilSignal((signal) => run(process.argv.slice(2), signal));
+const argv = process.argv.slice(2);
+await runUntilSignal((signal) => run(argv, signal), argv.includes('--json'));

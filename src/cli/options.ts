@@ -118,6 +118,9 @@ const table = {
   save: { flag: '--save <path>', help: 'where the weights go: a folder (with config.json and tokenizer), or one .safetensors file', schema: path },
   dtype: { flag: '--dtype <name>', help: 'numbers of the saved weights: float32, float16 or bfloat16', schema: oneOf(['float32', 'float16', 'bfloat16']) },
   sparseLayout: { flag: '--sparse-layout <name>', help: 'sparse weights as saved: dense (zeros, masks beside them) or compact (stored values alone)', schema: oneOf(['dense', 'compact']) },
+  trace: { flag: '--trace <path>', help: 'trace that Perfetto opens: a step in the time of the machine, and host time of the threads, the last 65,536 turns of each', schema: path },
+  tensorboard: { flag: '--tensorboard <path>', help: 'folder for an event file of losses and figures, written as the run goes on', schema: path },
+  csv: { flag: '--csv <path>', help: 'table of the steps; counts by device, prices of passes and evaluations in files beside it', schema: path },
   prompt: { flag: '--prompt <text>', help: 'text to go on from; give it again for more', many: true, schema: v.array(v.string()) },
   prompts: { flag: '--prompts <path>', help: 'file of prompts, one a line', schema: path },
   maxTokens: { flag: '--max-tokens <n>', help: 'most tokens that are added to a prompt', schema: size },
@@ -131,7 +134,7 @@ const table = {
   dispatcher: { flag: '--dispatcher <name>', help: 'thread or local', schema: oneOf(['thread', 'local']) },
   kernels: { flag: '--kernels <name>', help: 'auto, simd128 (no revectorizer) or twin (plain scalar code)', schema: oneOf(['auto', 'simd128', 'twin']) },
   seed: { flag: '--seed <n>', help: 'keys every random number', schema: whole(0, Number.MAX_SAFE_INTEGER) },
-  json: { flag: '--json', help: 'JSON lines in place of text', schema: v.literal(true) },
+  json: { flag: '--json', help: 'JSON in place of text, errors too: docs/json.md', schema: v.literal(true) },
 } as const;
 
 export type OptionName = keyof typeof table;

@@ -1,5 +1,5 @@
 /**
- * Progress: a bar on a terminal, lines elsewhere, JSON lines on demand. Evaluations stand above the bar, so that the fall of the loss stays to be read.
+ * Progress: a bar on a terminal, lines elsewhere, JSON lines where a command gives them. Evaluations stand above the bar, so that the fall of the loss stays to be read.
  *
  * Not here: what is run, summaries.
  */
@@ -11,9 +11,6 @@ import { nowMs } from '../util/clock.js';
 export const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
-
-/** One JSON line. */
-export const printJson = (value: object): void => print(JSON.stringify(value));
 
 /** What a loss is the mean of: bytes and tokens of text, or samples. */
 export type LossOf = 'byte' | 'token' | 'sample';
@@ -45,7 +42,6 @@ interface ProgressOptions {
   readonly steps: number;
   readonly lossOf: LossOf;
   readonly unit: Unit;
-  readonly json: boolean;
 }
 
 const linesMs = 2000;
@@ -105,10 +101,11 @@ const lines = (options: ProgressOptions): Progress => {
   };
 };
 
-const json: Progress = {
-  step: (report) => printJson({ type: 'step', ...report }),
-  evaluation: (report) => printJson({ type: 'evaluation', ...report }),
+/** A line of JSON for each step and evaluation. */
+export const jsonProgress = (say: (line: ({ readonly type: 'step' } & StepReport) | ({ readonly type: 'evaluation' } & EvaluationReport)) => void): Progress => ({
+  step: (report) => say({ type: 'step', ...report }),
+  evaluation: (report) => say({ type: 'evaluation', ...report }),
   end: () => {},
-};
+});
 
-export const progress = (options: ProgressOptions): Progress => (options.json ? json : process.stderr.isTTY === true && process.stdout.isTTY === true ? bar(options) : lines(options));
+export const progress = (options: ProgressOptions): Progress => (process.stderr.isTTY === true && process.stdout.isTTY === true ? bar(options) : lines(options));

@@ -8,8 +8,10 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { firstMasks, InvalidConfig, readCheckpoint, readSparsityConfig, type NamedMask, type NamedTensor, type Sparsity } from '../index.js';
+import { pruneJson } from './json/files.js';
+import { sayJson } from './json/say.js';
 import { flagOf, type Options } from './options.js';
-import { print, printJson } from './progress.js';
+import { print } from './progress.js';
 import { setUpTransformer } from './setup/job.js';
 import { sourceOf } from './setup/model.js';
 import { refuse } from './setup/rules.js';
@@ -58,8 +60,7 @@ export const prune = async (options: Options, signal: AbortSignal): Promise<numb
   const saved = await saveWeights(options, { model, tokenizer: tokenizer.isAssumed ? null : tokenizer }, { weights: masked(weights, masks), masks });
   const lines = masks.map(({ name, mask }) => ({ name, size: mask.length, stored: mask.reduce((sum, one) => sum + one, 0) })), all = inAll(lines);
   if (options.json === true) {
-    for (const line of lines) printJson({ type: 'sparse', ...line, sparsity: sparsityShare(line) });
-    printJson({ type: 'summary', model: model.name, parameters: model.parameterCount, sparse: lines.length, ...all, sparsity: sparsityShare(all), saved: save });
+    sayJson(pruneJson, { model: model.name, parameters: model.parameterCount, sparse: lines.map((line) => ({ ...line, sparsity: sparsityShare(line) })), ...all, sparsity: sparsityShare(all), saved: save });
     return 0;
   }
   print(sparsityTable(lines));

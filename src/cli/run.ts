@@ -5,7 +5,7 @@
  */
 import { Cluster, type ClusterOptions, type EvaluationReport, type RunPlan, type RunResult } from '../index.js';
 import { formatBytes } from '../util/units.js';
-import { print, progress, showCount, type LossOf, type Unit } from './progress.js';
+import { print, progress, showCount, type LossOf, type Progress, type Unit } from './progress.js';
 import type { Job } from './setup/job.js';
 
 export interface Finished extends RunResult {
@@ -36,18 +36,19 @@ const tell = (job: Job, cluster: Cluster, shape: ClusterOptions, plan: RunPlan):
   print(`${cluster.threads} thread${cluster.threads === 1 ? '' : 's'}, kernels ${cluster.kernels}, ${formatBytes(plan.allocatedBytes)} of shared memory`);
 };
 
-/** Runs a job to its end. `show`: what the user sees of it. */
-export const runJob = async (job: Job, shape: ClusterOptions, show: 'lines' | 'json' | 'nothing'): Promise<Finished> => {
+/** Runs a job to its end. `show`: what the user sees of it; `also` follows it too. */
+export const runJob = async (job: Job, shape: ClusterOptions, show: 'lines' | 'nothing' | Progress, also?: Progress): Promise<Finished> => {
   await using cluster = await Cluster.start(shape);
   const run = cluster.train(job.model, job.train);
   if (show === 'lines') tell(job, cluster, shape, run.plan);
-  const shown = show === 'nothing' ? null : progress({ steps: job.train.steps, lossOf: lossOf(job), unit: unitOf(job), json: show === 'json' });
+  const shown = show === 'nothing' ? null : show === 'lines' ? progress({ steps: job.train.steps, lossOf: lossOf(job), unit: unitOf(job) }) : show;
+  const followers = [shown, also].filter((one) => one !== null && one !== undefined);
   const evaluations: EvaluationReport[] = [];
   let lossFirst = Number.NaN, lossLast = Number.NaN, samples = 0, tokens = 0, seconds = 0;
   // Its failure is that of the steps, which are awaited below.
   const following = run.evaluations$.subscribe({ next: (report) => {
     evaluations.push(report);
-    shown?.evaluation(report);
+    for (const one of followers) one.evaluation(report);
   }, error: () => {} });
   try {
     for await (const report of run) {
@@ -56,11 +57,11 @@ export const runJob = async (job: Job, shape: ClusterOptions, show: 'lines' | 'j
       samples += report.samples;
       tokens += report.tokens;
       seconds += report.seconds;
-      shown?.step(report);
+      for (const one of followers) one.step(report);
     }
   } finally {
     following.unsubscribe();
-    shown?.end();
+    for (const one of followers) one.end();
   }
   return { ...(await run.finished), plan: run.plan, threads: cluster.threads, kernels: cluster.kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds };
 };

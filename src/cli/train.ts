@@ -1,9 +1,13 @@
-/** `waferstream train`: one run from options to a summary and, if wanted, saved weights. Not here: verification (verify.ts). */
+/** `waferstream train`: one run from options to a summary and, if wanted, saved weights, a trace, events and tables. Not here: verification (verify.ts). */
+import { machines } from '../index.js';
+import { sayJson } from './json/say.js';
+import { trainJson } from './json/training.js';
 import type { Options } from './options.js';
-import { print, printJson, showLoss, showRate, showSkipped } from './progress.js';
+import { jsonProgress, print, showCount, showLoss, showRate, showSkipped } from './progress.js';
 import { lossOf, runJob, unitOf } from './run.js';
 import { clusterShape } from './setup/cluster.js';
 import { setUp, type Defaults } from './setup/job.js';
+import { openOutputs, type Written } from './setup/outputs.js';
 import { checkSave, saveWeights } from './setup/save.js';
 import { tiersLine } from './tiers-line.js';
 import { formatBytes } from '../util/units.js';
@@ -15,21 +19,30 @@ const defaults: Defaults = {
   transformer: { layers: 4, heads: 4, dim: 128, context: 128, batchSize: 16 },
 };
 
+/** Files beside the weights, for people. */
+const writtenLines = ({ trace, tensorboard, csv, hostTurns }: Written): readonly string[] => [
+  ...(trace === null ? [] : [`trace of a step on the machine and of ${showCount(hostTurns ?? 0)} turns of threads in ${trace}: open it in ui.perfetto.dev`]),
+  ...(tensorboard === null ? [] : [`events for TensorBoard in ${tensorboard}`]),
+  ...(csv.length === 0 ? [] : [`tables in ${csv.join(', ')}`]),
+];
+
 export const train = async (options: Options, signal: AbortSignal): Promise<number> => {
   const shape = clusterShape(options, signal);
   const job = await setUp(options, defaults);
   await checkSave(options, job.model, job.train.sparsity !== undefined);
   signal.throwIfAborted();
-  const done = await runJob(job, shape, options.json === true ? 'json' : 'lines');
+  using outputs = openOutputs(options);
+  const done = await runJob(outputs.hostTrace ? { ...job, train: { ...job.train, hostTrace: true } } : job, shape, options.json === true ? jsonProgress((line) => sayJson(trainJson, line)) : 'lines', outputs);
   const { plan, threads, kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds, record } = done;
-  const saved = await saveWeights(options, job, done);
+  const saved = await saveWeights(options, job, done), written = outputs.finish(done, machines.wse2), dropped = written.hostTurnsDropped ?? 0;
+  if (dropped > 0) process.stderr.write(`${showCount(dropped)} turns of threads, the oldest, had no room in the trace\n`);
   const { sparsity } = record, { total } = record.counts;
   if (options.json === true) {
-    printJson({
-      type: 'summary', steps: record.steps, parameters: job.model.parameterCount, numCsx: shape.numCsx, ...plan, threads, kernels,
+    sayJson(trainJson, {
+      type: 'summary', steps: record.steps, parameters: job.model.parameterCount, numCsx: record.shape.numCsx, ...plan, threads, kernels,
       entropy: job.entropy, lossFirst, lossLast, evaluation: evaluations.at(-1) ?? null, samples, tokens, seconds, samplesPerSecond: samples / seconds, tokensPerSecond: tokens / seconds,
       sparse: sparsity.map((line) => ({ ...line, sparsity: sparsityShare(line) })), sparsity: sparsityShare(inAll(sparsity)), ...flopsOf(total),
-      precision: record.precision, skippedSteps: record.skippedSteps, lossScale: record.lossScale, tiers: record.tiers, checkpoints: record.checkpoints, saved: options.save ?? null, weightsDigest: record.weightsDigest,
+      precision: record.precision, skippedSteps: record.skippedSteps, lossScale: record.lossScale, tiers: record.tiers, checkpoints: record.checkpoints, saved: options.save ?? null, written, weightsDigest: record.weightsDigest,
     });
     return 0;
   }
@@ -45,5 +58,6 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
   if (record.checkpoints.count > 0) print(`${record.checkpoints.count} checkpoint${record.checkpoints.count === 1 ? '' : 's'}, ${formatBytes(record.checkpoints.bytes)}, in ${options.checkpointDir}`);
   print(`weights ${record.weightsDigest}; ${seconds.toFixed(2)} s, ${showRate(unit, { samples, tokens }[unit], seconds)}`);
   if (saved !== null) print(`saved to ${saved}`);
+  for (const line of writtenLines(written)) print(line);
   return 0;
 };

@@ -5,9 +5,11 @@
  * so, or the first difference does. Not here: which shapes are allowed (the public door refuses the others).
  */
 import { compareWithReference, describeVerdict, firstDifference, type ClusterOptions, type StepVerdicts } from '../index.js';
+import { sayJson } from './json/say.js';
+import { verifyJson } from './json/training.js';
 import type { Options } from './options.js';
 import { ownText } from './own-text.js';
-import { print, printJson } from './progress.js';
+import { print } from './progress.js';
 import { runJob, type Finished } from './run.js';
 import { clusterShape } from './setup/cluster.js';
 import { setUp, type Defaults, type Job } from './setup/job.js';
@@ -80,7 +82,7 @@ export const verify = async (options: Options, signal: AbortSignal): Promise<num
     differences.push(difference);
     if (isJson) {
       const { record, plan } = run;
-      printJson({ type: 'shape', ...record.shape, microBatchSize: plan.microBatchSize, scheduleSeed: variant.shape.scheduleSeed ?? null, weightsDigest: record.weightsDigest, same: difference === null, difference });
+      sayJson(verifyJson, { type: 'shape', ...record.shape, microBatchSize: plan.microBatchSize, scheduleSeed: variant.shape.scheduleSeed ?? null, weightsDigest: record.weightsDigest, same: difference === null, difference });
     } else {
       if (first === null) {
         print(`${job.model.name}: ${job.model.parameterCount} parameters, ${job.train.steps} steps of ${job.train.batchSize} samples, seed ${job.train.seed}; ${job.data}`);
@@ -102,7 +104,7 @@ export const verify = async (options: Options, signal: AbortSignal): Promise<num
   signal.throwIfAborted();
   const judged = await compareWithReference(shape, job.model, { ...job.train, steps: Math.min(referenceSteps, job.train.steps) });
   const outside = judged.map(showReference(isJson)).find((found) => found !== null) ?? null;
-  if (isJson) printJson({ type: 'summary', shapes, same: different === null, difference: different, referenceSteps: judged.length, withinBounds: outside === null, outside });
+  if (isJson) sayJson(verifyJson, { type: 'summary', shapes, same: different === null, difference: different, referenceSteps: judged.length, withinBounds: outside === null, outside });
   else print(outside === null ? `within the bounds of the f64 reference on all ${judged.length} steps` : `outside the bounds of the f64 reference: ${outside}`);
   return different === null && outside === null ? 0 : 1;
 };
@@ -112,7 +114,7 @@ const showReference = (isJson: boolean) => ({ step, verdicts, kinks }: StepVerdi
   const bad = verdicts.find((verdict) => !verdict.ok);
   const elements = verdicts.reduce((sum, verdict) => sum + verdict.elements, 0);
   const closest = verdicts.reduce((most, verdict) => (verdict.ratio > most.ratio ? verdict : most));
-  if (isJson) printJson({ type: 'reference', step, elements, kinks, worst: closest.name, shareOfBound: closest.ratio, ok: bad === undefined });
+  if (isJson) sayJson(verifyJson, { type: 'reference', step, elements, kinks, worst: closest.name, shareOfBound: closest.ratio, ok: bad === undefined });
   else print(`f64 reference, step ${step}: ${elements} values, the worst at ${(closest.ratio * 100).toFixed(0)} % of its bound (${closest.name})${kinks === 0 ? '' : `, ${kinks} at a kink`}: ${bad === undefined ? 'ok' : 'OUTSIDE'}`);
   return bad === undefined ? null : describeVerdict(bad);
 };

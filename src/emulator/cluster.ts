@@ -57,7 +57,7 @@ export class Cluster implements AsyncDisposable {
     this.#checkFree();
     const prepared = prepareTraining(model, options, this.#options, this.threads, this.#kernelPlan);
     const run = new Run(prepared.planned.summary, (listeners) => executeTraining({
-      model, options, cluster: this.#options, threads: this.threads, kernels: this.kernels, prepared, listeners, signal: this.#signalWith(options.signal), startSystem: (more) => this.#startSystem(more),
+      model, options, cluster: this.#options, threads: this.threads, kernels: this.kernels, prepared, listeners, signal: this.#signalWith(options.signal), startSystem: (more) => this.#startSystem(more, options.hostTrace),
     }));
     this.#occupy(run.finished);
     return run;
@@ -126,9 +126,9 @@ export class Cluster implements AsyncDisposable {
     return AbortSignal.any([this.#closing.signal, ...[this.#options.signal, signal].filter((s) => s !== undefined)]);
   }
 
-  #startSystem(more = 0): Promise<ActorSystem<Devices>> {
+  #startSystem(more = 0, hostTrace = false): Promise<ActorSystem<Devices>> {
     const { dispatcher, scheduleSeed, faults } = this.#options;
-    const common = { threads: this.threads + more, devices, devicesUrl, ...(faults === undefined ? {} : { faults }) };
+    const common = { threads: this.threads + more, devices, devicesUrl, hostTrace, ...(faults === undefined ? {} : { faults }) };
     return dispatcher === 'local'
       ? startLocalSystem({ ...common, ...(scheduleSeed === undefined ? {} : { pick: seededPick(scheduleSeed) }) })
       : startThreadSystem(common);

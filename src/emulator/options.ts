@@ -109,6 +109,8 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** Also returns gradients of the last step, and the deltas of its last micro-batch. */
   readonly inspect?: boolean;
+  /** Also returns when each thread was at which turn, in host time: the last 65,536 turns of each. Shows in no bit. */
+  readonly hostTrace?: boolean;
 }
 
 const whole = (what: string, value: number, low: number, high: number): number => {

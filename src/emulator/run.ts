@@ -7,6 +7,7 @@
  */
 import { ReplaySubject, type Observable } from 'rxjs';
 import type { Recompute } from '../compiler/program.js';
+import type { HostTrace } from '../trace/host-trace.js';
 import type { RunRecord } from '../trace/record.js';
 import type { NamedMask } from '../model/sparsity.js';
 import type { NamedTensor } from '../tensor/named.js';
@@ -20,6 +21,8 @@ export interface RunResult {
   readonly record: RunRecord;
   /** Only with `inspect`. */
   readonly inspection?: Inspection;
+  /** Only with `hostTrace`. */
+  readonly hostTrace?: HostTrace;
 }
 
 /** What stands in the machine after the last step; gradients and deltas with the step's loss scale. */

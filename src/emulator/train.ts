@@ -107,11 +107,14 @@ export const executeTraining = async (job: TrainingJob): Promise<RunResult> => {
   try {
     signal.throwIfAborted();
     const system = await job.startSystem((flash === null ? 0 : flashThreads(flash.files.length)) + (job.options.checkpoint === undefined ? 0 : 1));
+    let result: RunResult;
     try {
-      return await run(job, system);
+      result = await run(job, system);
     } finally {
       await system[Symbol.asyncDispose]();
     }
+    const hostTrace = system.hostTrace();
+    return hostTrace === null ? result : { ...result, hostTrace };
   } finally {
     flash?.close();
     resumed?.close();

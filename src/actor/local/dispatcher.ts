@@ -7,6 +7,7 @@
  * is served once. "Threads" are groups of actors that die together, so that laws about faults run here too.
  * A mailbox above its capacity throws EmulatorBug (system.ts). Props are not cloned here. Not here: worker threads (thread/).
  */
+import { TurnLog, type HostTrace } from '../../trace/host-trace.js';
 import { EmulatorBug, type ActorFailed } from '../../util/errors.js';
 import { Desk, closeFailed, mailboxFull, systemClosed, threadDied, type Entry } from '../desk.js';
 import { RECORD_WORDS, WORD_ACTOR, WORD_CORRELATION, type FlatMessage } from '../protocol-codec.js';
@@ -44,7 +45,7 @@ class LocalSystem {
     options.signal?.throwIfAborted();
     this.threads = options.threads;
     this.#options = options;
-    this.#desk = new Desk(options.devices, options.threads);
+    this.#desk = new Desk(options.devices, options.threads, options.hostTrace === true);
     this.#ready = new Ready(options.pick);
     const replies = this.#replies;
     this.#outbox = {
@@ -73,6 +74,10 @@ class LocalSystem {
 
   onFailure(listener: Parameters<Desk['onFailure']>[0]): () => void {
     return this.#desk.onFailure(listener);
+  }
+
+  hostTrace(): HostTrace | null {
+    return this.#desk.hostTrace('local');
   }
 
   async kill(thread: number): Promise<void> {
@@ -124,9 +129,10 @@ class LocalSystem {
 
   #tableOf(thread: number, generation: number): TurnTable {
     const fault = this.#options.faults?.find((f) => f.thread === thread && (f.generation ?? 0) === generation);
+    const ring = this.#desk.turnRings[thread];
     return new TurnTable(this.#options.devices, { thread, threads: this.threads }, this.#outbox, fault, () => {
       throw DEATH;
-    });
+    }, ring === undefined ? undefined : new TurnLog(ring));
   }
 
   #spawnIn(table: TurnTable, entry: Entry): void {

@@ -22,6 +22,8 @@ export interface HostTask {
   readonly threads: number;
   /** Spin a little before parking: only where a core is free. */
   readonly spin: boolean;
+  /** Where the thread notes its turns; undefined: nowhere. */
+  readonly turns: SharedArrayBuffer | undefined;
   readonly fault: ThreadFault | undefined;
 }
 

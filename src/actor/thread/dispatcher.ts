@@ -10,6 +10,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import type { HostTrace } from '../../trace/host-trace.js';
 import { EmulatorBug, InvalidConfig } from '../../util/errors.js';
 import { Desk, closeFailed, mailboxFull, systemClosed, threadDied, type Entry } from '../desk.js';
 import { WORD_ACTOR, WORD_CORRELATION, type FlatMessage } from '../protocol-codec.js';
@@ -35,7 +36,7 @@ class ThreadSystem {
     options.signal?.throwIfAborted();
     this.threads = options.threads;
     this.#options = options;
-    this.#desk = new Desk(options.devices, options.threads);
+    this.#desk = new Desk(options.devices, options.threads, options.hostTrace === true);
     this.#pool = new Piscina({
       filename: hostFile,
       name: 'hostThread',
@@ -71,6 +72,10 @@ class ThreadSystem {
 
   onFailure(listener: Parameters<Desk['onFailure']>[0]): () => void {
     return this.#desk.onFailure(listener);
+  }
+
+  hostTrace(): HostTrace | null {
+    return this.#desk.hostTrace('thread');
   }
 
   async kill(thread: number): Promise<void> {
@@ -132,6 +137,7 @@ class ThreadSystem {
       threads: this.threads,
       spin: this.threads < availableParallelism(),
       ringCapacity,
+      turns: this.#desk.turnRings[thread],
       fault: faults?.find((f) => f.thread === thread && (f.generation ?? 0) === generation),
       deliver: (words, at) => this.#desk.deliver(words, at),
       onGone: (cause) => {

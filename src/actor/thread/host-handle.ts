@@ -23,6 +23,7 @@ export interface HostOptions {
   readonly threads: number;
   readonly spin: boolean;
   readonly ringCapacity: number;
+  readonly turns: SharedArrayBuffer | undefined;
   readonly fault: ThreadFault | undefined;
   readonly deliver: (words: Int32Array, at: number) => void;
   /** Called when the worker is gone and before `gone` settles. */
@@ -77,13 +78,13 @@ export class HostHandle {
 
   constructor(options: HostOptions) {
     this.#options = options;
-    const { pool, devicesUrl, thread, threads, spin, ringCapacity, fault } = options;
+    const { pool, devicesUrl, thread, threads, spin, ringCapacity, turns, fault } = options;
     const [inbox, outbox] = [makeRing(ringCapacity), makeRing(ringCapacity)];
     this.inbox = new RingWriter(inbox);
     this.#outbox = new RingReader(outbox);
     const { port1, port2 } = new MessageChannel();
     this.control = wrap<HostControl>(nodeEndpoint(port1));
-    const task: HostTask = { port: port2, devicesUrl, inbox, outbox, taken: this.taken.buffer as SharedArrayBuffer, thread, threads, spin, fault };
+    const task: HostTask = { port: port2, devicesUrl, inbox, outbox, taken: this.taken.buffer as SharedArrayBuffer, thread, threads, spin, turns, fault };
     const run = pool.run(task, { name: 'hostThread', transferList: [port2], signal: this.#abort.signal });
     this.gone = this.#watch(run as Promise<void>).finally(() => port1.close());
     this.#started = this.control.ready().then((threadId) => {

@@ -10,6 +10,7 @@
 import { threadId } from 'node:worker_threads';
 import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { TurnLog } from '../../trace/host-trace.js';
 import { nowMs } from '../../util/clock.js';
 import { WORD_ACTOR } from '../protocol-codec.js';
 import type { DevicesModule } from '../registry.js';
@@ -45,7 +46,7 @@ export const hostThread = async (task: HostTask): Promise<void> => {
   const taken = new Int32Array(task.taken);
   const slots: number[] = [];
   const env = { thread: task.thread, threads: task.threads };
-  const table = new TurnTable(devices, env, outboxOf(replies), task.fault, () => process.exit(1));
+  const table = new TurnTable(devices, env, outboxOf(replies), task.fault, () => process.exit(1), task.turns === undefined ? undefined : new TurnLog(task.turns));
   const life = { closing: false };
 
   const control: HostControl = {

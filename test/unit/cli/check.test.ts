@@ -9,7 +9,7 @@ import { realFileSystem as fs } from '../../../src/storage/real-file-system.js';
 import { createStore, openStore } from '../../../src/storage/store.js';
 import { writeWhole } from '../../support/checkpoints.js';
 import { childBlock } from '../../support/storage-contents.js';
-import { jsonLines, waferstream } from './child.js';
+import { jsonDocument, jsonLines, waferstream } from './child.js';
 
 const root = mkdtempSync(join(tmpdir(), 'waferstream-check-'));
 after(() => rmSync(root, { recursive: true }));
@@ -32,14 +32,15 @@ test('checkpoints: told of, found whole, found damaged', async () => {
   assert.match(told.stdout, /^optimizer +\{"kind":"adamW"/m);
   assert.match(told.stdout, /^samples seen +96$/m);
   assert.match(told.stdout, /^masks\.safetensors +1\.\d KiB +1 +[0-9a-f]{8}$/m);
-  const asJson = jsonLines(await waferstream(['inspect', one, '--json']));
-  assert.deepEqual(asJson.map(({ type }) => type), ['parameter', 'parameter', 'file', 'file', 'file', 'summary']);
-  assert.deepEqual([asJson.at(-1)?.['step'], asJson.at(-1)?.['clipNorm'], asJson[0]?.['moments']], [3, 1, ['exp_avg', 'exp_avg_sq']]);
+  const asJson = jsonDocument(await waferstream(['inspect', one, '--json'])), [parameter, ...parameters] = asJson['parameters'] as Record<string, unknown>[];
+  assert.deepEqual([asJson['kind'], asJson['step'], asJson['clipNorm'], parameter?.['moments'], parameters.length, (asJson['files'] as unknown[]).length], ['checkpoint', 3, 1, ['exp_avg', 'exp_avg_sq'], 1, 3]);
   const listed = await waferstream(['inspect', dir]);
   assert.match(listed.stdout, /^ +3 +15\.\d KiB +1\.6667 +a model +.*step-00000003\n +12 .*\n\n2 checkpoints, /m);
-  assert.deepEqual(jsonLines(await waferstream(['inspect', dir, '--json'])).map(({ type, step }) => [type, step]), [['checkpoint', 3], ['checkpoint', 12], ['summary', undefined]]);
+  const listedJson = jsonDocument(await waferstream(['inspect', dir, '--json']));
+  assert.deepEqual([listedJson['kind'], (listedJson['checkpoints'] as Record<string, unknown>[]).map(({ step }) => step), listedJson['weights']], ['checkpoints', [3, 12], null]);
   await writeSafetensors(join(dir, 'model.safetensors'), [{ name: 'at the end', shape: [3], data: new Float32Array(3) }]);
   assert.match((await waferstream(['inspect', dir])).stdout, /2 checkpoints[\s\S]*^at the end +F32 +\[3\]/m);
+  assert.equal((jsonDocument(await waferstream(['inspect', dir, '--json']))['weights'] as { readonly totals: { readonly elements: number } }).totals.elements, 3);
 
   const whole = await waferstream(['check', dir]);
   assert.deepEqual([whole.code, whole.stderr, whole.stdout.split('\n').length], [0, '', 9]);
@@ -51,7 +52,7 @@ test('checkpoints: told of, found whole, found damaged', async () => {
   assert.match(damaged.stdout, /^DAMAGED {2}.*step-00000003.optimizer\.safetensors\n {9}.*tensor 'layers\.0\.weight\.exp_avg_sq' is not what was written.*\nDAMAGED {2}.*masks\.safetensors\n/m);
   assert.match(damaged.stderr, /^waferstream: .*2 of 8 files are damaged; go back to an older checkpoint, or to a copy\n$/);
   const lines = jsonLines(await waferstream(['check', one, '--json']));
-  assert.deepEqual(lines.map(({ type, damage, tensor }) => [type, damage ?? tensor]), [['file', 0], ['file', 0], ['file', 1], ['damage', 'layers.0.weight.exp_avg_sq'], ['file', 1], ['damage', null], ['summary', undefined]]);
+  assert.deepEqual(lines.map(({ type, damage, tensor }) => [type, damage ?? tensor]), [['file', 0], ['file', 0], ['file', 1], ['damage', 'layers.0.weight.exp_avg_sq'], ['file', 1], ['damage', null], ['summary', undefined], ['error', undefined]]);
   flip(join(one, 'state.json'), 40);
   assert.match((await waferstream(['inspect', dir])).stdout, /DAMAGED.*step-00000003\n.*\n\n.*state\.json: field crc32/);
   assert.match((await waferstream(['check', one])).stderr, /1 of 1 files are damaged/);
@@ -72,7 +73,8 @@ test('stores: told of, found whole, found damaged in the newest step alone', asy
   assert.match(told.stdout, /^store of 2 shards: committed steps 1 and 0\n\nmodel +a gpt\nseed +3\n\n/);
   assert.match(told.stdout, /^ +1 +1 +11\.7 KiB +4\.0 KiB +.*shard-1.state\.bin$/m);
   assert.match(told.stdout, /^weight +15\.6 KiB +2$/m);
-  assert.deepEqual(jsonLines(await waferstream(['inspect', folder, '--json'])).map(({ type }) => type), ['shard', 'shard', 'piece', 'summary']);
+  const storeJson = jsonDocument(await waferstream(['inspect', folder, '--json']));
+  assert.deepEqual([storeJson['kind'], storeJson['steps'], (storeJson['shards'] as unknown[]).length, (storeJson['pieces'] as unknown[]).length, storeJson['about']], ['store', [1, 0], 2, 1, { model: 'a gpt', seed: 3 }]);
   const whole = await waferstream(['check', folder]);
   assert.deepEqual([whole.code, whole.stdout.split('\n').at(-1)], [0, 'store: 2 shards, no damage']);
 
@@ -98,7 +100,7 @@ test('stores: told of, found whole, found damaged in the newest step alone', asy
   flip(path, at + 5000);
   const damaged = await waferstream(['check', folder, '--json']);
   assert.equal(damaged.code, 1);
-  assert.deepEqual(jsonLines(damaged).map(({ type, step, block, damage }) => [type, step ?? damage, block]), [['shard', 1, undefined], ['damage', 2, 1], ['shard', 0, undefined], ['summary', undefined, undefined]]);
+  assert.deepEqual(jsonLines(damaged).map(({ type, step, block, damage }) => [type, step ?? damage, block]), [['shard', 1, undefined], ['damage', 2, 1], ['shard', 0, undefined], ['summary', undefined, undefined], ['error', undefined, undefined]]);
   assert.match(damaged.stderr, /1 of 2 shards are damaged; go back to a checkpoint or to a copy\n$/);
   writeFileSync(path, '');
   const emptied = await waferstream(['check', folder]);

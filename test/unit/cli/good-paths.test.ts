@@ -80,7 +80,9 @@ describe('waferstream train', () => {
     const ended = await waferstream(['train', '--data', 'text.txt', ...small, '--optimizer', 'sgd', '--learning-rate', '1000000', '--steps', '50', '--json'], { cwd: root });
     assert.equal(ended.code, 1);
     assert.match(ended.stderr, /^waferstream: the loss of step \d+ \(got '(NaN|-?Infinity)'\)[^\n]*\n$/);
-    assert.ok(jsonLines({ ...ended, stdout: ended.stdout === '' ? '{}' : ended.stdout }).every((line) => line['type'] !== 'summary'));
+    const lines = jsonLines(ended), { type, kind, exitCode } = lines.at(-1) ?? {};
+    assert.deepEqual([type, kind, exitCode], ['error', 'NonFiniteLoss', 1]);
+    assert.ok(lines.every((line) => line['type'] !== 'summary'));
   });
 
   for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {

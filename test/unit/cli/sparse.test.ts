@@ -117,10 +117,10 @@ describe('layouts on the disk', () => {
     const texts = await Promise.all(['sparse', 'packed'].map((name) => run(`generate --weights ${name} --max-tokens 6 --temperature 0 --prompt`, 'She sells')));
     assert.equal(texts[0]?.stdout, texts[1]?.stdout);
     for (const [name, where] of [['sparse', 'in a file beside the weights'], ['packed', 'in the compact layout']]) {
-      const { stdout } = await run(`inspect ${name}`), lines = await runJson(`inspect ${name}`);
+      const { stdout } = await run(`inspect ${name}`), [found = {}] = await runJson(`inspect ${name}`), totals = found['totals'] as Record<string, unknown>;
       assert.match(stdout, new RegExp(`^4 sparse weights: 3,072 of 12,288 stored, 75\\.0 % sparse; masks ${where}$`, 'm'));
-      assert.deepEqual(lines.filter((line) => line['type'] === 'sparse').map((line) => [line['name'], line['sparsity']]), weightNames.map((weight) => [weight, 0.75]));
-      assert.deepEqual([lines.at(-1)?.['sparseStored'], lines.at(-1)?.['sparseSize']], [size / 4, size]);
+      assert.deepEqual((found['sparse'] as Record<string, unknown>[]).map((line) => [line['name'], line['sparsity']]), weightNames.map((weight) => [weight, 0.75]));
+      assert.deepEqual([totals['sparseStored'], totals['sparseSize']], [size / 4, size]);
     }
   });
 });
@@ -149,7 +149,7 @@ describe('waferstream prune', () => {
   test('goes on where it ended, and writes over its own source', async () => {
     await run(`${train} ${gpt} --save again`);
     const summary = await summaryOf('prune --weights again --sparsity 0.75 --sparsity-init checkerboard --save again --sparse-layout compact --dtype bfloat16');
-    assert.deepEqual([summary['type'], summary['sparse'], summary['size'], summary['stored'], summary['sparsity'], summary['saved']], ['summary', 4, size, size / 4, 0.75, 'again']);
+    assert.deepEqual([summary['schema'], (summary['sparse'] as unknown[]).length, summary['size'], summary['stored'], summary['sparsity'], summary['saved']], ['waferstream/prune/1', 4, size, size / 4, 0.75, 'again']);
     const { masks } = await checkpoint('again');
     await run(`${train} --weights again --sparsity kept --save again`);
     assert.deepEqual((await checkpoint('again')).masks, masks);

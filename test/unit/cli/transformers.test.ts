@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { jsonLines, waferstream, type Ended } from './child.js';
+import { jsonDocument, jsonLines, waferstream, type Ended } from './child.js';
 import { gpt2Like } from '../formats/tokenizer-files.js';
 
 let root = '';
@@ -85,14 +85,14 @@ describe('training', () => {
 });
 
 describe('waferstream inspect', () => {
-  test('lists tensors, types, shapes and sizes; --json a line each', async () => {
+  test('lists tensors, types, shapes and sizes; --json all of it in one document', async () => {
     const table = await run('inspect gpt');
     assert.deepEqual([table.code, table.stderr], [0, '']);
     assert.match(table.stdout, /^tensor +dtype +shape/);
     assert.match(table.stdout, /^transformer\.h\.0\.attn\.c_attn\.weight +F32 +\[32, 96\] +3,072 +12\.0 KiB$/m);
-    const lines = jsonLines(await run('inspect gpt/model.safetensors --json'));
-    assert.deepEqual(of(lines, 'tensor').find((line) => line['name'] === 'transformer.wpe.weight')?.['shape'], [24, 32]);
-    assert.equal(of(lines, 'summary')[0]?.['tensors'], lines.length - 1);
+    const found = jsonDocument(await run('inspect gpt/model.safetensors --json')), tensors = found['tensors'] as Record<string, unknown>[];
+    assert.deepEqual(tensors.find(({ name }) => name === 'transformer.wpe.weight')?.['shape'], [24, 32]);
+    assert.deepEqual([found['kind'], (found['totals'] as Record<string, unknown>)['tensors']], ['weights', tensors.length]);
   });
 });
 
@@ -106,7 +106,7 @@ describe('waferstream generate', () => {
 
   test('neither shape nor companions show in a text; the seed does', async () => {
     const line = 'generate --weights gpt --max-tokens 12 --temperature 1.5 --top-k 20 --top-p 0.95 --seed 5 --prompt';
-    const texts = async (...more: string[]): Promise<unknown[]> => of(await runJson(line, ...more), 'text').map((found) => found['text']);
+    const texts = async (...more: string[]): Promise<unknown[]> => (jsonDocument(await run(line, ...more, '--json'))['texts'] as Record<string, unknown>[]).map((found) => found['text']);
     const [alone, wide, companions, other] = await Promise.all([texts('She'), texts('She', '--num-csx', '2', '--threads', '1'), texts('She', '--prompt', 'sea shells'), texts('She', '--seed', '6')]);
     assert.deepEqual(wide, alone);
     assert.equal(companions?.length, 2);
@@ -124,8 +124,8 @@ describe('waferstream generate', () => {
   test('weights in one file, with the model named beside them', async () => {
     const model = '--model llama --layers 1 --heads 2 --dim 16 --context 16';
     await runJson(`train --data text.txt ${model} --steps 1 --batch-size 4 --save one.safetensors --dtype float16`);
-    const [summary] = of(await runJson(`generate ${model} --weights one.safetensors --prompt a`), 'summary');
-    assert.equal(summary?.['tokens'], 15);
+    const [written] = await runJson(`generate ${model} --weights one.safetensors --prompt a`);
+    assert.equal(written?.['tokens'], 15);
   });
 });
 
