@@ -16,7 +16,7 @@ export interface BenchOptions {
   readonly rounds: number;
 }
 
-const names = ['linear', 'step', 'scaling', 'messages', 'memory', 'transformers', 'attention', 'gpt2', 'generation', 'sparse', 'sparse-training', 'memoryx', 'store', 'plan', 'gpt2-xl'];
+const names = ['linear', 'step', 'scaling', 'messages', 'memory', 'transformers', 'attention', 'gpt2', 'generation', 'sparse', 'sparse-training', 'memoryx', 'store', 'plan', 'report', 'gpt2-xl'];
 const roundsDefault = 9;
 
 const installPeers = (): void => {

@@ -38,6 +38,8 @@ export { lineAlgorithms, lineCollectiveCycles, type LineAlgorithm } from './timi
 export { spansOf } from './timing/spans.js';
 export { roofline, type RooflinePoint } from './timing/roofline.js';
 export type { Cause, CurvePoint, Occupancy, PassDemands, PassPrice, Price, Span } from './timing/types.js';
+export { reportHtml } from './report/html.js';
+export type { MachineConstant, ReportCurve, ReportInput, ReportRoofline, ReportRooflinePoint, ReportSpan, SweepTable, SweepValue } from './report/input.js';
 export { workCounts, type MicroBatchWork, type PassOp, type PassWork, type Phase, type TileWork, type UpdateWork, type WaferMap, type Work } from './trace/work.js';
 export { digest, firstDifference, type Difference, type NamedTensor } from './tensor/named.js';
 export type { RunRecord, CountsByDevice, SparsityReport, TiersReport } from './trace/record.js';

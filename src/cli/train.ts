@@ -1,5 +1,5 @@
 /** `waferstream train`: one run from options to a summary and, if wanted, saved weights, a trace, events and tables. Not here: verification (verify.ts). */
-import { price, spansOf } from '../index.js';
+import { machines, price } from '../index.js';
 import { sayJson } from './json/say.js';
 import { trainJson } from './json/training.js';
 import { flagOf, type OptionName, type Options } from './options.js';
@@ -29,7 +29,7 @@ const pricedFiles = ['report', 'trace', 'tensorboard', 'csv'] as const satisfies
 
 /** Files beside the weights, for people. */
 const writtenLines = ({ trace, tensorboard, csv, hostTurns }: Written): readonly string[] => [
-  ...(trace === null ? [] : [`trace of ${showCount(hostTurns ?? 0)} turns of threads in ${trace}: open it in ui.perfetto.dev`]),
+  ...(trace === null ? [] : [`trace of a step on the machine and of ${showCount(hostTurns ?? 0)} turns of threads in ${trace}: open it in ui.perfetto.dev`]),
   ...(tensorboard === null ? [] : [`events for TensorBoard in ${tensorboard}`]),
   ...(csv.length === 0 ? [] : [`tables in ${csv.join(', ')}`]),
 ];
@@ -45,16 +45,17 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
   using outputs = openOutputs(options);
   const done = await runJob(outputs.hostTrace ? { ...job, train: { ...job.train, hostTrace: true } } : job, shape, options.json === true ? jsonProgress((line) => sayJson(trainJson, line)) : 'lines', outputs);
   const { plan, threads, kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds, record } = done;
-  const saved = await saveWeights(options, job, done), { work } = record, priced = machine === null ? null : { work, price: price(work, machine), spans: spansOf(work, machine) }, written = outputs.finish(done, priced ?? undefined), dropped = written.hostTurnsDropped ?? 0;
+  const saved = await saveWeights(options, job, done), written = outputs.finish(done, machine ?? machines.wse2), dropped = written.hostTurnsDropped ?? 0;
   if (dropped > 0) process.stderr.write(`${showCount(dropped)} turns of threads, the oldest, had no room in the trace\n`);
-  if (options.report !== undefined && machine !== null && priced !== null) await writeReport(options.report, { title: `${job.model.name}, ${record.steps} steps on ${work.numCsx} CS-2`, work, price: priced.price, machine, record });
+  const { work } = record, priced = machine === null ? null : price(work, machine);
+  if (options.report !== undefined && machine !== null && priced !== null) await writeReport(options.report, { title: `${job.model.name}, ${record.steps} steps on ${work.numCsx} CS-2`, work, price: priced, machine, record });
   const { sparsity } = record, { total } = record.counts;
   if (options.json === true) {
     sayJson(trainJson, {
       type: 'summary', steps: record.steps, parameters: job.model.parameterCount, numCsx: record.shape.numCsx, ...plan, threads, kernels,
       entropy: job.entropy, lossFirst, lossLast, evaluation: evaluations.at(-1) ?? null, samples, tokens, seconds, samplesPerSecond: samples / seconds, tokensPerSecond: tokens / seconds,
       sparse: sparsity.map((line) => ({ ...line, sparsity: sparsityShare(line) })), sparsity: sparsityShare(inAll(sparsity)), ...flopsOf(total),
-      precision: record.precision, skippedSteps: record.skippedSteps, lossScale: record.lossScale, tiers: record.tiers, checkpoints: record.checkpoints, saved: options.save ?? null, written, predicted: priced === null ? null : figuresOfPrice(priced.price), report: options.report ?? null, weightsDigest: record.weightsDigest,
+      precision: record.precision, skippedSteps: record.skippedSteps, lossScale: record.lossScale, tiers: record.tiers, checkpoints: record.checkpoints, saved: options.save ?? null, written, predicted: priced === null ? null : figuresOfPrice(priced), report: options.report ?? null, weightsDigest: record.weightsDigest,
     });
     return 0;
   }
@@ -71,7 +72,7 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
   print(`weights ${record.weightsDigest}; ${seconds.toFixed(2)} s, ${showRate(unit, { samples, tokens }[unit], seconds)}`);
   if (saved !== null) print(`saved to ${saved}`);
   for (const line of writtenLines(written)) print(line);
-  if (priced !== null) print(`on ${priced.price.machine}: ${priced.price.step.seconds.toPrecision(3)} s a step, ${showCount(priced.price.step.tokensPerSecond)} tokens/s; ${priced.price.verdict}`);
+  if (priced !== null) print(`on ${priced.machine}: ${priced.step.seconds.toPrecision(3)} s a step, ${showCount(priced.step.tokensPerSecond)} tokens/s; ${priced.verdict}`);
   if (options.report !== undefined) print(`report in ${options.report}`);
   return 0;
 };

@@ -3,7 +3,7 @@
  *
  * Sparse weights are spread by their density; where their zeros lie shows in the fullest tile alone (tile-work.ts). Not here: drawing it (report/).
  */
-import type { PassStep } from '../compiler/program.js';
+import type { PassStep, Program } from '../compiler/program.js';
 import type { WaferMap } from '../trace/work.js';
 import type { PlanContext } from './context.js';
 import { attentionPlan, streamedPlan } from './passes.js';
@@ -19,7 +19,22 @@ const spread = (columns: Columns, cols: number): number[] => {
   return sums;
 };
 
-/** `densities`: stored share of a streamed layer's weight. */
+const heldBuffers = new WeakMap<Program, Columns>();
+
+/** Bytes of each feature and token that stand on the wafer all the time: what waits elsewhere is there only while a block works. */
+const heldBy = (program: Program, activationBytes: number): Columns => {
+  const found = heldBuffers.get(program), held: Columns = found ?? new Map<readonly number[], number>();
+  if (found !== undefined) return found;
+  const offloaded = new Set<number>();
+  for (const { leaves } of program.passes) if (leaves !== undefined) offloaded.add(leaves);
+  program.buffers.forEach(({ featureEdges, scratch }, buffer) => {
+    if (!offloaded.has(buffer)) addTo(held, featureEdges, scratch ? 4 : activationBytes);
+  });
+  heldBuffers.set(program, held);
+  return held;
+};
+
+/** `densityOf`: stored share of a streamed layer's weight. */
 export const mapOf = (context: PlanContext, passes: readonly { readonly pass: PassStep; readonly times: number }[], groups: readonly MicroBatchGroup[], densityOf: (streamed: number) => number): WaferMap => {
   const { program, batch } = context, { cols } = program.rectangle, microBatches = groups.reduce((sum, { times }) => sum + times, 0);
   const products: Columns = new Map(), scores: Columns = new Map(), south: Columns = new Map(), east: Columns = new Map(), held: Columns = new Map();
@@ -35,11 +50,7 @@ export const mapOf = (context: PlanContext, passes: readonly { readonly pass: Pa
     }
     if (attention !== null) addTo(scores, edgesOf(attention.o), times * (pass.op === 'attentionDelta' ? (attention.scores === null ? 5 : 4) : 2));
   }
-  // What waits off the wafer is there only while a block works.
-  const offloaded = new Set(program.passes.flatMap(({ leaves }) => (leaves === undefined ? [] : [leaves])));
-  program.buffers.forEach(({ featureEdges, scratch }, buffer) => {
-    if (!offloaded.has(buffer)) addTo(held, featureEdges, scratch ? 4 : context.activationBytes);
-  });
+  for (const [edges, bytes] of heldBy(program, context.activationBytes)) addTo(held, edges, bytes);
   const rows = program.rowEdges.length - 1, tokens = new Float64Array(rows), pairs = new Float64Array(rows), heldTokens = new Float64Array(rows);
   for (const { fullest, times } of groups) {
     const of = rowsOfShare(program, batch, fullest.share);

@@ -26,6 +26,9 @@ import { WorkTally } from './tally.js';
 import type { Plan, PlanOptions } from './types.js';
 import { trainingWork } from './work.js';
 
+/** One object, so that plans know it again. */
+const defaultOptimizer = adamW({ learningRate: 1e-3 });
+
 const descriptionOf = (wanted: PlanOptions['sparsity']): Sparsity | null =>
   wanted === undefined || wanted === 0 ? null : typeof wanted === 'number' ? sparsity({ algorithm: 'static', sparsity: wanted }) : wanted;
 
@@ -77,7 +80,7 @@ const tilesInUse = (context: PlanContext, program: Program, rows: number): numbe
  */
 export const plan = (model: Model, options: PlanOptions, cache?: ChoiceCache): Plan => {
   checkPlanOptions(options);
-  const { optimizer = adamW({ learningRate: 1e-3 }), precision = fullPrecision, fanIn = 4, numCsx = 1, steps = 1, known } = options;
+  const { optimizer = defaultOptimizer, precision = fullPrecision, fanIn = 4, numCsx = 1, steps = 1, known } = options;
   checkOptimizer(optimizer);
   checkPrecision(precision);
   const description = descriptionOf(options.sparsity), resolved = description === null ? [] : resolveSparsity(model, description, steps);

@@ -134,6 +134,11 @@ export class WorkTally {
     this.#dense = this.#steps;
   }
 
+  /** Whether no weight is stored under a mask. */
+  get isDense(): boolean {
+    return this.#skeleton.like.size === 0;
+  }
+
   get steps(): number {
     return this.#steps;
   }

@@ -43,8 +43,26 @@ const placesOf = (program: Program): Places => {
   return places;
 };
 
-/** `storedOf`: values of a parameter, by its number. In the order in which gradients are whole. */
-export const updatesOf = (program: Program, optimizer: Optimizer, storedOf: (parameter: number) => number): readonly UpdateWork[] => {
+/** Updates and bytes of state of programs whose weights are all dense. */
+const dense = new WeakMap<Program, WeakMap<Optimizer, State>>();
+
+export interface State {
+  readonly updates: readonly UpdateWork[];
+  /** Bytes in MemoryX: weights of two versions, moments, gradients; indices of what is stored. */
+  readonly bytes: number;
+}
+
+/** `storedOf`: values of a parameter, by its number; null: all are dense. */
+export const stateOf = (program: Program, optimizer: Optimizer, storedOf: ((parameter: number) => number) | null): State => {
+  const known = storedOf === null ? dense.get(program)?.get(optimizer) : undefined;
+  if (known !== undefined) return known;
+  const of = storedOf ?? ((parameter: number): number => program.model.parameters[parameter]?.size ?? 0), state = { updates: updatesOf(program, optimizer, of), bytes: stateBytesOf(program, optimizer, of) };
+  if (storedOf === null) dense.set(program, (dense.get(program) ?? new WeakMap<Optimizer, State>()).set(optimizer, state));
+  return state;
+};
+
+/** In the order in which gradients are whole. */
+const updatesOf = (program: Program, optimizer: Optimizer, storedOf: (parameter: number) => number): readonly UpdateWork[] => {
   const { parameters } = program.model, { after, before, layerOf, tables } = placesOf(program);
   const groups = new Map<string, { layer: number; elements: number; readBytes: number; writeBytes: number; after: number; before: number }>();
   for (const spec of parameters) {
@@ -61,8 +79,7 @@ export const updatesOf = (program: Program, optimizer: Optimizer, storedOf: (par
   return [...groups.values()].toSorted((a, b) => a.after - b.after);
 };
 
-/** Bytes of state in MemoryX: weights of two versions, moments, gradients; indices of what is stored. */
-export const stateBytesOf = (program: Program, optimizer: Optimizer, storedOf: (parameter: number) => number): number =>
+const stateBytesOf = (program: Program, optimizer: Optimizer, storedOf: (parameter: number) => number): number =>
   program.model.parameters.reduce((sum, spec) => {
     const stored = storedOf(spec.index), moments = momentSizes(optimizerFor(optimizer, spec), spec).reduce((all, size) => all + (size === spec.size ? stored : size), 0);
     return sum + floatBytes * (3 * stored + moments) + (stored < spec.size ? 2 * stored : 0);

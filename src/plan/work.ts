@@ -7,7 +7,7 @@ import type { Optimizer } from '../model/optimizer.js';
 import type { Work } from '../trace/work.js';
 import type { PlanContext } from './context.js';
 import type { WorkTally } from './tally.js';
-import { stateBytesOf, updatesOf } from './updates.js';
+import { stateOf } from './updates.js';
 
 export interface WorkOptions {
   readonly optimizer: Optimizer;
@@ -16,10 +16,10 @@ export interface WorkOptions {
 }
 
 export const trainingWork = ({ program, batch, fanIn }: PlanContext, tally: WorkTally, { optimizer, verdict }: WorkOptions): Work => {
-  const { model, rectangle, sram, numbers } = program, storedOf = (parameter: number): number => tally.storedOf(parameter);
+  const { model, rectangle, sram, numbers } = program, state = stateOf(program, optimizer, tally.isDense ? null : (parameter) => tally.storedOf(parameter));
   return {
     format: 1, kind: 'training', steps: tally.steps, model: { name: model.name, parameterCount: model.parameterCount }, samples: batch.samples, tokens: batch.samples * batch.tokensPerSample,
-    numCsx: batch.numCsx, fanIn, rectangle, numbers, sram, stateBytes: stateBytesOf(program, optimizer, storedOf), verdict, layers: model.layers.map(({ name }) => name),
-    ...tally.passes(), updates: updatesOf(program, optimizer, storedOf), updateCounts: tally.updateCounts, map: tally.map(),
+    numCsx: batch.numCsx, fanIn, rectangle, numbers, sram, stateBytes: state.bytes, verdict, layers: model.layers.map(({ name }) => name),
+    ...tally.passes(), updates: state.updates, updateCounts: tally.updateCounts, map: tally.map(),
   };
 };

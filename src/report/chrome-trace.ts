@@ -57,9 +57,9 @@ const dealt = (stretches: readonly Stretch[]): readonly number[] => {
   });
 };
 
-const spanName = ({ layers, passes }: Work, { layer, pass, phase }: Span): string => {
-  const op = passes[pass]?.op, what = op === undefined ? phase : phase === 'recompute' ? `${op} again` : op;
-  return layers[layer] === undefined ? what : `${layers[layer]} · ${what}`;
+const spanName = ({ layers, passes }: Work, { layer, pass, phase, merged }: Span): string => {
+  const op = passes[pass]?.op, what = op === undefined ? (phase === 'mixed' ? 'several passes' : phase) : phase === 'recompute' ? `${op} again` : op;
+  return `${layers[layer] === undefined ? '' : `${layers[layer]} · `}${what}${merged === undefined ? '' : ` × ${merged}`}`;
 };
 
 /** Share of each of `counterPoints` equal parts of the step in which the stretches keep their lane busy; what overlaps counts once. */
@@ -98,11 +98,12 @@ const virtualEvents = function* ({ work, price, spans }: VirtualTime): Generator
     const numbers = dealt(here), count = numbers.reduce((most, number) => Math.max(most, number + 1), 1);
     for (let number = 0; number < count; number++) yield* nameThread(virtualPid, firstTid + number, number === 0 ? lane : `${lane} (${number + 1})`);
     for (const [i, { span, ...stretch }] of here.entries()) {
-      const { phase, microBatch, pass } = span, bound = boundOf.get(pass);
-      yield complete(virtualPid, firstTid + (numbers[i] ?? 0), stretch, spanName(work, span), phase, { layer: work.layers[span.layer] ?? null, phase, microBatch, ...(bound === undefined ? {} : { bound }) });
+      const { phase, microBatch, pass, merged } = span, bound = boundOf.get(pass);
+      yield complete(virtualPid, firstTid + (numbers[i] ?? 0), stretch, spanName(work, span), phase, { layer: work.layers[span.layer] ?? null, phase, microBatch: microBatch < 0 ? null : microBatch, ...(merged === undefined ? {} : { merged }), ...(bound === undefined ? {} : { bound }) });
     }
     firstTid += count;
-    if (stepNs > 0) yield* counter(`busy: ${lane}`, busyShares(here, stepNs), stepNs);
+    // What stands for several is busy in parts only.
+    if (stepNs > 0) yield* counter(`${here.some(({ span }) => span.merged !== undefined) ? 'busy at most' : 'busy'}: ${lane}`, busyShares(here, stepNs), stepNs);
   }
   // The mean over the step, by the prices.
   if (stepNs > 0) for (const { name, occupancy } of [...price.links, ...price.tiers]) yield* counter(`mean occupancy: ${name}`, new Float64Array(counterPoints).fill(occupancy), stepNs);
@@ -123,7 +124,7 @@ const hostEvents = function* ({ threads, dispatcher, turns, turnsMax, ended, dro
 const aboutOf = ({ virtual, host }: ChromeTraceInput): object => ({
   ...(virtual === undefined ? {} : {
     virtualTime: 'one step, from its begin', model: virtual.work.model.name, machine: virtual.price.machine, numCsx: virtual.work.numCsx,
-    stepSeconds: virtual.price.step.seconds, spans: virtual.spans.length, verdict: virtual.price.verdict,
+    stepSeconds: virtual.price.step.seconds, spans: virtual.spans.length, passesAndUpdates: virtual.spans.reduce((sum, { merged = 1 }) => sum + merged, 0), verdict: virtual.price.verdict,
   }),
   ...(host === undefined ? {} : { hostTime: 'from the start of the threads', turns: host.turns.length, turnsDropped: host.dropped.reduce((a, b) => a + b, 0) }),
 });

@@ -28,7 +28,7 @@ const core: Quantities<CoreSpec> = {
   vectorOverheadCycles: amount(1, 'cycles an instruction', 'published', `${matrixVector}: the term N; 1 a step in the map idiom`),
   taskCycles: guess('amount', 2, 'cycles a task', [1, 17], 'the pipe is filled anew, which is issue to first execute; scalar loops of the vendor tools take 15 to 17 a step'),
   programStartCycles: amount(41, cycles, 'published', `${matrixVector}: the constant term`),
-  streamedEfficiency: { value: 0.96, unit: 'share of the vector rate', kind: 'share', trust: 'derived', range: [0.78, 1], source: 'calibrated on one measurement, Llama-7B on one CS-2 at 20.45 sequences/s; all of the range lies within 10 % of it' },
+  streamedEfficiency: { value: 0.87, unit: 'share of the vector rate', kind: 'share', trust: 'derived', range: [0.75, 1], source: 'calibrated on one measurement, Llama-7B on one CS-2 at 20.45 sequences/s; all of the range lies within 10 % of it' },
   fabricCyclesPerWord: amount(1, 'cycles a word', 'derived', 'the ramp brings 32 b a cycle, and an f32 addition takes one'),
   rowSumBits: guess('count', 32, 'b', [16, 32], 'hundreds of tiles add to a sum: 16 bits would lose it; unpublished'),
   elementwiseCyclesPerValue: guess('amount', 4, 'cycles a value', [1, 20], 'a few vector instructions at 1 value a cycle: a residual takes 1, an exponential about 10'),

@@ -38,7 +38,7 @@ export const vectorRate = (core: CoreSpec, arithmetic: Arithmetic, length: numbe
 };
 
 /** Mean lengths carry the rounding of a division: what lies a billionth above a whole number is that number. */
-const ceiling = (x: number): number => Math.ceil(x - 1e-9 * Math.max(1, x));
+const ceiling = (x: number): number => Math.max(0, Math.ceil(x - 1e-9 * Math.max(1, x)));
 
 /** Execution cycles of a vector of `length` multiply-adds, overhead apart. */
 export const vectorCycles = (core: CoreSpec, arithmetic: Arithmetic, length: number): number => ceiling(length / vectorRate(core, arithmetic, length));

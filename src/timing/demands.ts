@@ -1,5 +1,6 @@
 /**
- * Demands: how long one execution of a pass keeps each resource busy; it takes as long as the busiest, for weights, sums and gradients move while tiles multiply.
+ * Demands: how long one execution of a pass keeps each resource busy; it takes as long as the busiest, for weights, sums and gradients move while tiles multiply. A layer's
+ * gradient and the delta behind it run side by side and take as long as the busiest resource of both.
  *
  *   PassWork × MachineSpec ─▶ seconds of the fullest tile by part · of its busiest port · of the wafer's edge · of SwarmX · of MemoryX
  *
@@ -66,7 +67,7 @@ const movedValues = ({ op, tile }: PassWork): number => Math.max(0, tile.wavelet
 const wordBits = 32;
 
 export const costOf = (pass: PassWork, work: Pick<Work, 'numCsx' | 'stateBytes'>, machine: MachineSpec, arithmetic: Arithmetic): PassCost => {
-  const { core, fabric, swarmX, memoryX, wafer } = machine, { tile } = pass, cycle = 1 / wafer.clockHz;
+  const { core, fabric, wafer } = machine, { tile } = pass, cycle = 1 / wafer.clockHz;
   const length = tile.vectors > 0 ? tile.macs / tile.vectors : 0;
   const products = (tile.vectors * vectorCycles(core, arithmetic, length) * cycle) / core.streamedEfficiency;
   const tasks = startedByWeights.has(pass.op) ? Math.max(0, tile.tasks - tile.vectors) : tile.tasks;
@@ -74,11 +75,21 @@ export const costOf = (pass: PassWork, work: Pick<Work, 'numCsx' | 'stateBytes'>
   const overhead = ((tile.vectors + tile.rowVectors + tile.elementVectors) * core.vectorOverheadCycles + tasks * core.taskCycles + movedValues(pass) * (arithmetic === 'fp32' ? 1 : 0.5) * core.fabricCyclesPerWord) * cycle + fill;
   const rowSums = tile.rowValues * (core.rowSumBits / wordBits) * core.fabricCyclesPerWord * cycle, columnSums = tile.columnValues * core.fabricCyclesPerWord * cycle;
   const elementwise = tile.elements * core.elementwiseCyclesPerValue * cycle;
-  const traffic = trafficOf(pass, work.numCsx, flashShare(work, machine)), link = swarmX.lanes * swarmX.laneBytesPerSecond, rows = memoryX.rowBytesPerSecondPerCsx * work.numCsx;
-  const demands: PassDemands = {
+  const tileDemands: TileDemands = {
     tile: products + overhead + rowSums + columnSums + elementwise,
     products, overhead, rowSums, columnSums, elementwise,
     fabric: ((tile.waveletsSouth + tile.waveletsEast + tile.waveletsNorth) * wordBits * cycle) / fabric.linkBitsPerCycle,
+  };
+  return costWith(tileDemands, trafficOf(pass, work.numCsx, flashShare(work, machine)), fill, work, machine);
+};
+
+type TileDemands = Pick<PassDemands, 'tile' | 'products' | 'overhead' | 'rowSums' | 'columnSums' | 'elementwise' | 'fabric'>;
+
+/** What the bytes of a pass ask of links and MemoryX, beside what its tiles do. */
+const costWith = (tile: TileDemands, traffic: PassTraffic, fill: number, { numCsx }: Pick<Work, 'numCsx'>, { swarmX, memoryX, wafer }: MachineSpec): PassCost => {
+  const link = swarmX.lanes * swarmX.laneBytesPerSecond, rows = memoryX.rowBytesPerSecondPerCsx * numCsx;
+  const demands: PassDemands = {
+    ...tile,
     waferInput: traffic.inBytes / wafer.ioBytesPerSecond,
     waferOutput: traffic.outBytes / wafer.ioBytesPerSecond,
     swarmX: Math.max(traffic.inBytes, traffic.outBytes) / link,
@@ -90,6 +101,14 @@ export const costOf = (pass: PassWork, work: Pick<Work, 'numCsx' | 'stateBytes'>
   const seconds = Math.max(demands.tile, demands.fabric, demands.waferInput, demands.waferOutput, demands.swarmX, demands.memoryX);
   return { seconds, demands, traffic, fill, bound: boundOf(demands, seconds) };
 };
+
+const added = <T extends Readonly<Record<keyof T, number>>>(a: T, b: T): T => Object.fromEntries((Object.keys(a) as (keyof T)[]).map((key) => [key, a[key] + b[key]])) as unknown as T;
+
+/** Whether a pass runs beside the one that follows it: a gradient and the delta of the same layer need nothing of each other, and one only sends what the other only receives. */
+export const isBeside = (first: PassOp, second: PassOp): boolean => (first === 'linear.gradient' && second === 'linear.delta') || (first === 'norm.gradient' && second === 'norm.delta');
+
+/** Two passes side by side: each resource does the work of both. */
+export const besideOf = (a: PassCost, b: PassCost, work: Pick<Work, 'numCsx'>, machine: MachineSpec): PassCost => costWith(added<TileDemands>(a.demands, b.demands), added(a.traffic, b.traffic), a.fill + b.fill, work, machine);
 
 /** Parts of a tile's time by the cause that they stand for. */
 export const tileParts = (d: PassDemands): readonly (readonly [Cause, number])[] => [['products', d.products], ['overhead', d.overhead], ['row sums', d.rowSums], ['column sums', d.columnSums], ['elementwise', d.elementwise]];

@@ -12,7 +12,7 @@ import { arithmeticOf, simdRate } from './cycles.js';
 import { energyOf } from './energy.js';
 import { linksOf, tiersOf } from './occupancy.js';
 import { stepOf, type Step } from './step.js';
-import type { Price } from './types.js';
+import type { Cause, Price } from './types.js';
 import { verdictOf } from './verdict.js';
 
 /** Products that a step is credited with. What is done again is not: recomputed passes, and the logits that the first two passes of a streamed head make. */
@@ -33,6 +33,11 @@ const flopsOf = (work: Work, machine: MachineSpec, { times, seconds }: Step): Pr
   return { achieved, denseEquivalent, peak, utilization: achieved / peak, denseUtilization: denseEquivalent / peak, tilesUsed: (rectangle.rows * rectangle.cols) / (wafer.rowsMax * wafer.colsMax) };
 };
 
+/** What binds a pass where it takes most of its time: alone, or beside another. */
+const boundOf = ({ stretches, costs }: Step, pass: number): Cause =>
+  stretches.reduce<Step['stretches'][number] | null>((most, each) => (each.passes.includes(pass) && (most === null || each.cost.seconds * each.times > most.cost.seconds * most.times) ? each : most), null)?.cost.bound
+  ?? (costs[pass] as Step['costs'][number]).bound;
+
 /** @throws InvalidConfig for work that the machine has no room for */
 export const price = (work: Work, machine: MachineSpec): Price => {
   const step = stepOf(work, machine), { seconds } = step, { clockHz } = machine.wafer, critical = criticalOf(step);
@@ -46,8 +51,9 @@ export const price = (work: Work, machine: MachineSpec): Price => {
     totalSeconds: seconds * work.steps,
     flops: flopsOf(work, machine, step),
     passes: work.passes.map(({ op, phase }, pass) => {
-      const { seconds: each, demands, bound } = step.costs[pass] as Step['costs'][number], timesAStep = step.times[pass] as number;
-      return { pass, op, phase, cycles: each * clockHz, seconds: each, demands, bound, timesAStep, secondsAStep: each * timesAStep };
+      const alone = step.costs[pass] as Step['costs'][number], timesAStep = step.times[pass] as number, secondsAStep = step.secondsAStep[pass] as number;
+      const each = timesAStep === 0 ? alone.seconds : secondsAStep / timesAStep;
+      return { pass, op, phase, cycles: each * clockHz, seconds: each, demands: alone.demands, bound: boundOf(step, pass), timesAStep, secondsAStep };
     }),
     links: linksOf(work, machine, step),
     tiers: tiersOf(work, machine, step),

@@ -1,5 +1,5 @@
 /**
- * The roofline of one system: what each pass reaches, and what its bytes over the wafer's edge, or out of SRAM, would let it reach.
+ * The roofline of one system: what each pass reaches by itself, and what its bytes over the wafer's edge, or out of SRAM, would let it reach.
  *
  *   attainable = min(peak, flop a byte × bytes a second)          bytes over the edge: of the busier direction
  *
@@ -47,7 +47,7 @@ export const roofline = (work: Work, machine: MachineSpec): RooflinePoint[] => {
       pass: i, op: pass.op, phase: pass.phase, flops, edgeBytes, sramBytes,
       intensity: { edge: edgeBytes === 0 ? null : flops / edgeBytes, sram: sramBytes === 0 ? null : flops / sramBytes },
       achieved: seconds === 0 ? 0 : flops / seconds, attainable: { edge: under(edgeBytes, wafer.ioBytesPerSecond), sram: under(sramBytes, sramRate) }, peak, bound,
-      share: step.seconds === 0 ? 0 : (seconds * (step.times[i] as number)) / step.seconds,
+      share: step.seconds === 0 ? 0 : (step.secondsAStep[i] as number) / step.seconds,
     }];
   });
 };

@@ -8,10 +8,10 @@
  * Not here: the times themselves (step.ts), drawing.
  */
 import type { MachineSpec } from '../spec/machine.js';
-import type { Work } from '../trace/work.js';
-import { InvalidConfig } from '../util/errors.js';
-import type { PassCost } from './demands.js';
-import { stepOf, type Step } from './step.js';
+import type { PassWork, PlacedPass, Work } from '../trace/work.js';
+import { InvalidConfig, assert } from '../util/errors.js';
+import { isBeside, type PassCost } from './demands.js';
+import { stepOf, type Step, type Wait } from './step.js';
 import type { Span } from './types.js';
 
 const spansMaxDefault = 20_000;
@@ -20,54 +20,59 @@ const spansMaxMin = 14;
 
 type Lane = Span['lane'];
 
-/** Seconds that a pass keeps each lane busy. */
-const lanesOf = ({ seconds, demands, traffic }: PassCost, { swarmX, memoryX }: MachineSpec, numCsx: number): readonly (readonly [Lane, number])[] => {
+/** Seconds that a pass keeps each lane busy but the wafer's. */
+const lanesOf = ({ demands, traffic }: PassCost, { swarmX, memoryX }: MachineSpec, numCsx: number): readonly (readonly [Lane, number])[] => {
   const link = swarmX.lanes * swarmX.laneBytesPerSecond, rows = memoryX.rowBytesPerSecondPerCsx * numCsx;
   const all: readonly (readonly [Lane, number])[] = [
-    ['wafer', seconds], ['wafer input', demands.waferInput], ['wafer output', demands.waferOutput], ['SwarmX', Math.max(traffic.inBytes, traffic.outBytes) / link],
+    ['wafer input', demands.waferInput], ['wafer output', demands.waferOutput], ['SwarmX', Math.max(traffic.inBytes, traffic.outBytes) / link],
     ['MemoryX out', Math.max(traffic.memoryXOutBytes / memoryX.outBytesPerSecond, traffic.rowOutBytes / rows, traffic.memoryXOutBytes === 0 ? 0 : traffic.flashBytes / memoryX.flashBytesPerSecond)],
     ['MemoryX in', Math.max(traffic.memoryXInBytes / memoryX.inBytesPerSecond, traffic.rowInBytes / rows)],
   ];
   return all.filter(([, busy]) => busy > 0);
 };
 
-/** What neighbours must share to be merged, from the finest level to the coarsest. */
-const levels: readonly ((span: Span) => string)[] = [
-  ({ microBatch, layer, phase }) => `${microBatch}/${layer}/${phase}`,
-  ({ microBatch, phase }) => `${microBatch}/${phase}`,
-  ({ microBatch }) => String(microBatch),
-  () => '',
+/** What neighbours must share to be merged, from the finest level to the coarsest; none at level 0. */
+const levels: readonly ((a: Span, b: Span) => boolean)[] = [
+  () => false,
+  (a, b) => a.microBatch === b.microBatch && a.layer === b.layer && a.phase === b.phase,
+  (a, b) => a.microBatch === b.microBatch && a.phase === b.phase,
+  (a, b) => a.microBatch === b.microBatch,
+  () => true,
 ];
 
-/** Collects spans lane by lane and merges neighbours when told to. */
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Collects spans lane by lane and merges neighbours. */
 class Lanes {
-  readonly #level: number;
-  readonly #spans = new Map<Lane, Span[]>();
+  readonly #isAlike: (a: Span, b: Span) => boolean;
+  readonly #spans = new Map<Lane, Mutable<Span>[]>();
   readonly #limit: number;
-  count = 0;
-  constructor(level: number, limit: number) {
-    this.#level = level;
+  #count = 0;
+  constructor(isAlike: (a: Span, b: Span) => boolean, limit: number) {
+    this.#isAlike = isAlike;
     this.#limit = limit;
   }
 
   get isFull(): boolean {
-    return this.count > this.#limit;
+    return this.#count > this.#limit;
   }
 
   add(span: Span): void {
     if (span.end <= span.start) return;
-    const spans = this.#spans.get(span.lane) ?? [], last = spans.at(-1), key = levels[this.#level - 1];
-    this.#spans.set(span.lane, spans);
-    if (last === undefined || key === undefined || key(last) !== key(span)) {
+    let spans = this.#spans.get(span.lane);
+    if (spans === undefined) this.#spans.set(span.lane, (spans = []));
+    const last = spans.at(-1);
+    if (last === undefined || !this.#isAlike(last, span)) {
       spans.push(span);
-      this.count++;
+      this.#count++;
       return;
     }
-    const same = <T>(a: T, b: T, otherwise: T): T => (a === b ? a : otherwise);
-    spans[spans.length - 1] = {
-      ...last, end: Math.max(last.end, span.end), layer: same(last.layer, span.layer, -1), pass: same(last.pass, span.pass, -1), phase: same<Span['phase']>(last.phase, span.phase, 'mixed'), microBatch: same(last.microBatch, span.microBatch, -1),
-      merged: (last.merged ?? 1) + (span.merged ?? 1),
-    };
+    if (span.end > last.end) last.end = span.end;
+    if (last.layer !== span.layer) last.layer = -1;
+    if (last.pass !== span.pass) last.pass = -1;
+    if (last.microBatch !== span.microBatch) last.microBatch = -1;
+    if (last.phase !== span.phase) last.phase = 'mixed';
+    last.merged = (last.merged ?? 1) + (span.merged ?? 1);
   }
 
   get all(): Span[] {
@@ -75,33 +80,69 @@ class Lanes {
   }
 }
 
-const fill = (lanes: Lanes, work: Work, machine: MachineSpec, step: Step): void => {
-  const busy = step.costs.map((cost) => lanesOf(cost, machine, work.numCsx));
-  let now = 0, microBatch = 0, nextWait = 0;
-  for (const { order, times } of work.microBatches) {
-    for (let t = 0; t < times && !lanes.isFull; t++, microBatch++) {
-      for (let place = 0; place < order.length; place++) {
-        if (microBatch === 0) while (step.waits[nextWait]?.place === place) now += (step.waits[nextWait++] as { readonly seconds: number }).seconds;
-        const { pass, layer } = order[place] as { readonly pass: number; readonly layer: number };
-        const phase = (work.passes[pass] as Work['passes'][number]).phase;
-        for (const [lane, seconds] of busy[pass] as (typeof busy)[number]) lanes.add({ lane, layer, pass, phase, start: now, end: now + seconds, microBatch });
-        now += (step.costs[pass] as PassCost).seconds;
-      }
+/** Busy seconds of a pass's lanes: alone, and from the begin of the pass that it runs beside until the end of both. */
+interface Busy {
+  readonly alone: readonly (readonly [Lane, number])[];
+  readonly withFirst: ReadonlyMap<Lane, number>;
+}
+
+const busyOf = (work: Work, machine: MachineSpec, { costs, stretches }: Step): readonly ((first: number | null) => Busy)[] => {
+  const alone = costs.map((cost) => lanesOf(cost, machine, work.numCsx)), both = new Map(stretches.flatMap(({ passes: [a, b], cost }) => (b === undefined ? [] : [[`${a}/${b}`, new Map(lanesOf(cost, machine, work.numCsx))] as const])));
+  return alone.map((lanes, pass) => (first) => ({ alone: lanes, withFirst: (first === null ? undefined : both.get(`${first}/${pass}`)) ?? new Map() }));
+};
+
+/** One micro-batch from time 0 on; gives its end. Of two passes side by side the second has a lane when the first is done with it; both directions of a link are one lane. */
+const addMicroBatch = (lanes: Lanes, m: number, waits: readonly Wait[], busy: ReturnType<typeof busyOf>, work: Work, step: Step): number => {
+  const order = work.microBatches[m]?.order ?? [], ends = step.ends[m] as Float64Array;
+  let late = 0, next = 0;
+  for (let place = 0; place < order.length && !lanes.isFull; place++) {
+    while (waits[next]?.place === place) late += (waits[next++] as Wait).seconds;
+    const { pass, layer } = order[place] as PlacedPass, begin = (place === 0 ? 0 : (ends[place - 1] as number)) + late, end = (ends[place] as number) + late;
+    const { phase, op } = work.passes[pass] as PassWork, before = order[place - 1], common = { layer, pass, phase, microBatch: 0 } as const;
+    const first = before?.layer === layer && isBeside((work.passes[before.pass] as PassWork).op, op) ? before.pass : null, { alone, withFirst } = (busy[pass] as (typeof busy)[number])(first);
+    lanes.add({ ...common, lane: 'wafer', start: begin, end });
+    if (first === null) for (const [lane, seconds] of alone) lanes.add({ ...common, lane, start: begin, end: begin + seconds });
+    else {
+      const both = (place === 1 ? 0 : (ends[place - 2] as number)) + late, taken = new Map((busy[first] as (typeof busy)[number])(null).alone);
+      for (const [lane] of alone) lanes.add({ ...common, lane, start: both + (taken.get(lane) ?? 0), end: both + (withFirst.get(lane) ?? 0) });
     }
+  }
+  return (ends.at(-1) ?? 0) + late;
+};
+
+/** All of a step at one level of merging; false where it does not fit. */
+const fill = (lanes: Lanes, isAlike: (a: Span, b: Span) => boolean, spansMax: number, work: Work, machine: MachineSpec, step: Step): boolean => {
+  const busy = busyOf(work, machine, step);
+  let now = 0, microBatch = 0;
+  const repeat = (spans: readonly Span[], seconds: number): void => {
+    for (const span of spans) lanes.add({ ...span, start: now + span.start, end: now + span.end, microBatch });
+    now += seconds;
+    microBatch++;
+  };
+  for (const [m, { times }] of work.microBatches.entries()) {
+    // Micro-batches of a shape are alike, but for the first of a step, which waits.
+    const first = new Lanes(isAlike, spansMax), firstSeconds = addMicroBatch(first, m, m === 0 ? step.waits : [], busy, work, step);
+    if (first.isFull) return false;
+    if (times > 0) repeat(first.all, firstSeconds);
+    if (times < 2) continue;
+    const others = m === 0 ? new Lanes(isAlike, spansMax) : first, seconds = m === 0 ? addMicroBatch(others, m, [], busy, work, step) : firstSeconds;
+    for (let t = 1; t < times && !lanes.isFull; t++) repeat(others.all, seconds);
   }
   const last = microBatch - 1, update = { lane: 'optimizer', pass: -1, phase: 'update' } as const;
   // What the last step left to do comes first in this one.
   for (const { layer, start, end } of step.updates) if (end > 0) lanes.add({ ...update, layer, start: Math.max(0, start), end, microBatch: -1 });
   for (const { layer, start, end } of step.updates) if (start < 0) lanes.add({ ...update, layer, start: Math.max(0, step.seconds + start), end: step.seconds + Math.min(0, end), microBatch: last });
+  return !lanes.isFull;
 };
 
 /** The spans of one steady step, lanes one after the other, each in ascending time; at most `spansMax` (20,000 unless given). @throws InvalidConfig below 14, and for work that the machine has no room for */
 export const spansOf = (work: Work, machine: MachineSpec, { spansMax = spansMaxDefault }: { readonly spansMax?: number } = {}): Span[] => {
   if (!Number.isInteger(spansMax) || spansMax < spansMaxMin) throw new InvalidConfig({ what: 'spansMax', value: spansMax, limit: `a whole number ≥ ${spansMaxMin}` });
   const step = stepOf(work, machine);
-  for (let level = 0; ; level++) {
-    const lanes = new Lanes(level, level === levels.length ? Number.POSITIVE_INFINITY : spansMax);
-    fill(lanes, work, machine, step);
-    if (!lanes.isFull) return lanes.all;
+  for (const [level, isAlike] of levels.entries()) {
+    const lanes = new Lanes(isAlike, spansMax);
+    if (fill(lanes, isAlike, spansMax, work, machine, step)) return lanes.all;
+    assert(level < levels.length - 1, 'one span a lane is below any limit');
   }
+  return [];
 };

@@ -11,7 +11,7 @@ import type { PassOp, Phase } from '../trace/work.js';
 export const causes = ['products', 'overhead', 'row sums', 'column sums', 'elementwise', 'fabric', 'wafer input', 'wafer output', 'SwarmX', 'MemoryX', 'latency', 'update'] as const;
 export type Cause = (typeof causes)[number];
 
-/** Seconds that one execution of a pass keeps each resource busy; the pass takes as long as the busiest of tile, fabric, links and MemoryX, since they overlap. */
+/** Seconds that one execution of a pass keeps each resource busy; the pass takes as long as the busiest of tile, fabric, links and MemoryX, since they overlap. A layer's gradient and the delta behind it run side by side: together they take as long as the busiest resource of both. */
 export interface PassDemands {
   /** The fullest tile: the sum of its parts. */
   readonly tile: number;
@@ -33,7 +33,7 @@ export interface PassPrice {
   readonly pass: number;
   readonly op: PassOp;
   readonly phase: Phase;
-  /** Of one execution. */
+  /** Of one execution; of passes side by side each has its part. */
   readonly cycles: number;
   readonly seconds: number;
   readonly demands: PassDemands;

@@ -37,8 +37,11 @@ const sum = ({ work, step }: Told, of: (pass: PassWork, cost: PassCost) => numbe
 const microBatchesOf = ({ work }: Told): number => work.microBatches.reduce((total, { times }) => total + times, 0);
 
 /** The step if every micro-batch were two: tiles do twice as much in half as many passes, weights and gradients pass half as often. */
-const withTwiceTheTokens = (told: Told): number =>
-  told.step.seconds + sum(told, ({ op }, { seconds, demands: d, fill }) => (op === 'input' || op === 'gather' || op === 'scatter' ? 0 : Math.max(d.tile - (d.columnSums + fill) / 2, d.fabric, d.waferInput / 2, d.waferOutput / 2, d.swarmX / 2, d.memoryX / 2) - seconds));
+const withTwiceTheTokens = ({ work, step }: Told): number =>
+  step.stretches.reduce((total, { passes: [pass], cost: { seconds, demands: d, fill }, times }) => {
+    const op = work.passes[pass as number]?.op;
+    return op === 'input' || op === 'gather' || op === 'scatter' ? total : total + (Math.max(d.tile - (d.columnSums + fill) / 2, d.fabric, d.waferInput / 2, d.waferOutput / 2, d.swarmX / 2, d.memoryX / 2) - seconds) * times;
+  }, step.seconds);
 
 const twiceTheTokens = (told: Told): string =>
   microBatchesOf(told) < 2
@@ -57,7 +60,7 @@ const lengthOf = (told: Told): number => {
 const say: Readonly<Record<Cause, (told: Told) => string>> = {
   products: (told) => {
     const { work, machine, step } = told, arithmetic = arithmeticOf(work.numbers, machine.core);
-    const again = sum(told, ({ phase }, { seconds }) => (phase === 'recompute' ? seconds : 0));
+    const again = work.passes.reduce((total, { phase }, i) => total + (phase === 'recompute' ? (step.secondsAStep[i] as number) : 0), 0);
     const rate = sum(told, ({ tile }) => tile.macs) / (sum(told, (_, { demands }) => demands.products) * machine.wafer.clockHz);
     const help = arithmetic === 'fp32'
       ? `weights and activations of 16 bits ${saved(told, stepOf({ ...work, numbers: { weights: 'bfloat16', activations: 'bfloat16' } }, machine).seconds)} in products alone`
@@ -68,7 +71,7 @@ const say: Readonly<Record<Cause, (told: Told) => string>> = {
   },
   overhead: (told) => {
     const { work, machine } = told, length = lengthOf(told), cycles = vectorCycles(machine.core, arithmeticOf(work.numbers, machine.core), length);
-    return `vectors of ${figure(length)} values take ${figure(cycles)} cycles and ${figure(machine.core.vectorOverheadCycles)} of overhead; instructions without it ${saved(told, changed(told, 'core.vectorOverheadCycles', 0))}, vectors of twice the length about half of that`;
+    return `vectors of ${figure(length)} values take ${figure(cycles)} ${cycles === 1 ? 'cycle' : 'cycles'} and ${figure(machine.core.vectorOverheadCycles)} of overhead; instructions without it ${saved(told, changed(told, 'core.vectorOverheadCycles', 0))}, vectors of twice the length about half of that`;
   },
   'row sums': (told) => {
     const sums = `each of ${figure(sum(told, ({ tile }) => tile.rowVectors))} sums a row and step passes every tile, value by value`;

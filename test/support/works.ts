@@ -37,7 +37,7 @@ const products = (mesh: Mesh, stored: number, extra: Partial<Counts>): Partial<C
 export const streamed = (op: PassOp, phase: Phase, mesh: Mesh, contracted: number, results: number): PassWork => {
   const { density, tokensOfRow: T, cols, rows, numCsx, bytes } = mesh, n = ceilDiv(contracted, cols), columns = Math.min(cols, contracted);
   const vectors = n * results * density, stored = contracted * results * density, inBytes = stored * (density < 1 ? bytes + 2 : bytes);
-  const tile = { vectors, macs: vectors * T, rowVectors: results, rowValues: results * T, tasks: vectors + results, waveletsSouth: (vectors * (density < 1 ? bytes + 2 : bytes)) / 4, waveletsEast: columns > 1 ? results * T : 0 };
+  const tile = { vectors, macs: vectors * T, rowVectors: columns > 1 ? results : 0, rowValues: columns > 1 ? results * T : 0, tasks: vectors + results, waveletsSouth: (vectors * (density < 1 ? bytes + 2 : bytes)) / 4, waveletsEast: columns > 1 ? results * T : 0 };
   const counts = products(mesh, stored, {
     waveletsSouth: (inBytes / 4) * rows * numCsx, waveletsEast: results * mesh.tokens * (columns - 1) * numCsx, tasks: (stored + columns * results) * rows * numCsx, ioInBytes: inBytes * numCsx, linkDownBytes: inBytes * numCsx, weightBytesOut: inBytes,
   });

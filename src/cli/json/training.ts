@@ -37,7 +37,7 @@ const plan = {
   rows: about(count, 'rows of tiles of each wafer'), cols: about(count, 'columns of tiles of each wafer'), tiles: about(count, 'tiles of each wafer'),
   sramBytesMax: about(count, 'SRAM of the fullest tile, in bytes'), sramLimitBytes: about(count, 'SRAM that a tile has'),
   microBatches: about(count, 'micro-batches of a step'), microBatchSize: about(count, 'samples that one CS-2 works on at a time'),
-  recompute: about(v.picklist(recomputes), "what of a block's activations is computed again"), blocks: about(count, 'weight blocks of a forward pass'), allocatedBytes: about(count, 'shared memory of the host'),
+  recompute: about(v.picklist(recomputes), "what of a block's activations is computed again, or waits off the wafer"), blocks: about(count, 'weight blocks of a forward pass'), allocatedBytes: about(count, 'shared memory of the host'),
 };
 
 const tiers = v.strictObject({

@@ -32,16 +32,15 @@ const seen = (program: Program, batch: BatchShape, share: Share): { readonly pai
   return { pairs, earlier };
 };
 
-/** Σ over heads of the columns that hold it, less one. */
+/** Σ over heads of the columns that hold it, less one: each column that holds any features holds a run of heads. */
 const columnsBeyondOne = (program: Program, a: AttentionPlan): number => {
   const edges = program.buffers[a.o]?.featureEdges ?? [];
-  let beyond = 0;
-  for (let head = 0; head < a.heads; head++) {
-    const from = head * a.headSize, to = from + a.headSize;
-    const columns = edges.reduce((sum, edge, c) => sum + (c > 0 && Math.min(edge, to) > Math.max(edges[c - 1] as number, from) ? 1 : 0), 0);
-    beyond += columns - 1;
+  let held = 0;
+  for (let c = 1; c < edges.length; c++) {
+    const from = edges[c - 1] as number, to = edges[c] as number;
+    if (to > from) held += Math.floor((to - 1) / a.headSize) - Math.floor(from / a.headSize) + 1;
   }
-  return beyond;
+  return held - a.heads;
 };
 
 const products = (to: Float64Array, macs: number): void => {

@@ -27,7 +27,7 @@ export const App = ({ data }: { readonly data: PageData }) => {
     ['critical', 'Critical path', <Critical price={price} />],
     ['wafer', 'Wafer', <Wafer work={work} price={price} />],
     ['links', 'Links', <Occupancies price={price} />],
-    ['roofline', 'Roofline', <Roofline roofline={roofline} />],
+    ...(roofline.points.length === 0 ? [] : [['roofline', 'Roofline', <Roofline roofline={roofline} />] as const]),
     ...(scaling === undefined || scaling.length === 0 ? [] : [['scaling', 'Scaling', <Scaling scaling={scaling} />] as const]),
     ...(sparsity === undefined || sparsity.length === 0 ? [] : [['sparsity', 'Sparsity', <Sparsity sparsity={sparsity} />] as const]),
     ...(record === undefined ? [] : [['run', 'Run', <Run record={record} />] as const]),

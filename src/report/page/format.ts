@@ -53,7 +53,7 @@ export const plain = (value: unknown): string => {
   if (value === null || value === undefined) return '–';
   if (typeof value !== 'number') return typeof value === 'object' ? JSON.stringify(value) : String(value);
   if (!Number.isFinite(value)) return notFinite(value);
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return whole(value);
+  if (Number.isSafeInteger(value)) return whole(value);
   const rounded = Number(value.toPrecision(6)), size = Math.abs(rounded);
   return size >= 1000 && size < 1e15 ? whole(rounded) : minus(size < 1e-4 ? rounded.toExponential() : String(rounded));
 };

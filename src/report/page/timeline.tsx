@@ -23,7 +23,7 @@ export const Timeline = ({ work, price, spans }: Pick<PageData, 'work' | 'price'
   const [box, width] = useWidth<HTMLDivElement>();
   const [by, setBy] = useState<RowsBy>('device'), [chosen, setChosen] = useState<Place | null>(null), [under, setUnder] = useState<Place | null>(null);
   const lastEnd = useMemo(() => spans.reduce((latest, { end }) => Math.max(latest, end), 0), [spans]);
-  const full = Math.max(price.step.seconds, lastEnd), merged = spans.filter((span) => span.merged !== undefined).length;
+  const full = Math.max(price.step.seconds, lastEnd), merged = useMemo(() => spans.filter((span) => span.merged !== undefined).length, [spans]);
   const [view, setView] = useState<View>({ from: 0, to: full });
   const rows = useMemo(() => rowsOf(spans, by, work.layers), [spans, by, work]);
   const geometry = useMemo(() => geometryOf(rows, width), [rows, width]);
@@ -93,7 +93,7 @@ export const Timeline = ({ work, price, spans }: Pick<PageData, 'work' | 'price'
 
   const place = under ?? chosen, span = place === null ? undefined : rows[place.row]?.spans[place.span];
   const bound = span === undefined ? undefined : price.passes.find(({ pass }) => pass === span.pass)?.bound;
-  const phases = [...new Set(spans.map(({ phase }) => phase))].toSorted((a, b) => Object.keys(phaseColours).indexOf(a) - Object.keys(phaseColours).indexOf(b));
+  const phases = useMemo(() => (Object.keys(phaseColours) as ReportSpan['phase'][]).filter((phase) => spans.some((one) => one.phase === phase)), [spans]);
   const columns: readonly Column<ReportSpan>[] = [
     { key: 'start', head: 'Begin', number: true, value: (s) => s.start, show: (s) => seconds(s.start, 6) },
     { key: 'length', head: 'Length', number: true, value: (s) => s.end - s.start, show: (s) => seconds(s.end - s.start) },

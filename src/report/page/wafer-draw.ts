@@ -27,7 +27,7 @@ export const canvasHeight = (box: WaferBox): number => box.top + box.height + gu
 
 const levels = 512;
 
-/** A pixel a tile; ends of the ramp are the extent's, or 0 where everything is alike. */
+/** A pixel a tile; what lies beyond an end of the ramp has that end's colour. */
 export const tilesImage = (columns: number, rows: number, at: (column: number, row: number) => number, { min, max }: Pick<Extent, 'min' | 'max'>, scheme: Scheme): HTMLCanvasElement => {
   const canvas = document.createElement('canvas');
   canvas.width = columns;

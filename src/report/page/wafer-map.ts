@@ -52,6 +52,19 @@ export const extentOf = (map: WaferMap, at: Metric['at']): Extent => {
 /** Seconds a step in which the fullest tile is at work. */
 export const busySeconds = (price: Price): number => price.passes.reduce((sum, pass) => sum + pass.demands.tile * pass.timesAStep, 0);
 
+/** What two in a hundred of the tiles above nought stay below, so that a few odd rows do not decide the colours of all; 0 where none is. */
+export const lowOf = (map: WaferMap, at: Metric['at']): number => {
+  const columns = map.products.length, rows = map.tokens.length, values = new Float64Array(columns * rows);
+  let count = 0;
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const value = at(column, row);
+      if (value > 0) values[count++] = value;
+    }
+  }
+  return values.subarray(0, count).toSorted()[Math.floor(count * 0.02)] ?? 0;
+};
+
 export const metricsOf = ({ map, sram }: Work, price: Price): readonly Metric[] => {
   const most = extentOf(map, (column, row) => macsAt(map, column, row)).max, busy = busySeconds(price), step = price.step.seconds;
   const waiting = (column: number, row: number): number => step - (most === 0 ? 0 : busy * (macsAt(map, column, row) / most));

@@ -10,7 +10,7 @@ import { Section, Twin, Value, useWidth } from './parts.js';
 import { DataTable, type Column } from './table.js';
 import { useScheme } from './theme.js';
 import { boxOf, canvasHeight, drawWafer, tileAt, tilesImage, type Tile } from './wafer-draw.js';
-import { extentOf, metricsOf, stretchesOf, type Metric, type Stretch } from './wafer-map.js';
+import { extentOf, lowOf, metricsOf, stretchesOf, type Metric, type Stretch } from './wafer-map.js';
 
 const stretchColumns = (what: string, heads: readonly string[]): readonly Column<Stretch>[] => [
   { key: 'from', head: what, value: ({ from }) => from, show: ({ from, to }) => (from === to ? whole(from) : `${whole(from)} to ${whole(to)}`) },
@@ -35,11 +35,11 @@ const Figures = ({ work, metrics }: Pick<PageData, 'work'> & { readonly metrics:
 export const Wafer = ({ work, price }: Pick<PageData, 'work' | 'price'>) => {
   const scheme = useScheme(), canvas = useRef<HTMLCanvasElement>(null), [box, width] = useWidth<HTMLDivElement>();
   const metrics = useMemo(() => metricsOf(work, price), [work, price]);
-  const [key, setKey] = useState<Metric['key']>('work'), [chosen, setChosen] = useState<Tile>({ column: 0, row: 0 }), [under, setUnder] = useState<Tile | null>(null);
+  const [key, setKey] = useState<Metric['key']>('work'), [chosen, setChosen] = useState<Tile>({ column: 0, row: 0 }), [under, setUnder] = useState<Tile | null>(null), [spread, setSpread] = useState(false);
   const metric = metrics.find((m) => m.key === key) as Metric;
   const columns = work.map.products.length, rows = work.map.tokens.length, beside = width > 760 ? 340 : 0, room = boxOf(columns, rows, width - beside), wide = room.left + room.width + 6;
-  const extent = useMemo(() => extentOf(work.map, metric.at), [work, metric]), ends = { min: metric.key === 'waiting' ? extent.min : Math.min(0, extent.min), max: metric.limit ?? extent.max };
-  const image = useMemo(() => (columns * rows === 0 ? null : tilesImage(columns, rows, metric.at, ends, scheme)), [metric, scheme, extent]);
+  const extent = useMemo(() => extentOf(work.map, metric.at), [work, metric]), low = useMemo(() => (spread ? lowOf(work.map, metric.at) : 0), [work, metric, spread]), ends = spread ? { min: low, max: extent.max } : { min: Math.min(0, extent.min), max: metric.limit ?? extent.max };
+  const image = useMemo(() => (columns * rows === 0 ? null : tilesImage(columns, rows, metric.at, ends, scheme)), [metric, scheme, extent, spread]);
 
   useLayoutEffect(() => {
     if (canvas.current === null || width === 0 || image === null) return;
@@ -67,6 +67,7 @@ export const Wafer = ({ work, price }: Pick<PageData, 'work' | 'price'>) => {
           <legend>Shown</legend>
           {metrics.map((m) => <label key={m.key}><input type="radio" name="metric" value={m.key} checked={m.key === key} onChange={() => setKey(m.key)} /><span>{m.name}</span></label>)}
         </fieldset>
+        <label class="check"><input type="checkbox" checked={spread} onChange={(event) => setSpread(event.currentTarget.checked)} /> spread the colours over small differences</label>
       </div>
       <div class="wafer" ref={box}>
         <div class="canvas">
@@ -76,7 +77,7 @@ export const Wafer = ({ work, price }: Pick<PageData, 'work' | 'price'>) => {
         <div class="beside">
           <div class="key">
             <div class="ramp" aria-hidden="true" />
-            <div class="ends"><span>{metric.show(ends.min)}</span><span>{metric.show(ends.max)}{metric.limit === undefined ? '' : ' limit'}</span></div>
+            <div class="ends"><span>{spread ? 'at most ' : ''}{metric.show(ends.min)}</span><span>{metric.show(ends.max)}{metric.limit === undefined || spread ? '' : ' limit'}</span></div>
           </div>
           <p class="help">{metric.help}</p>
           <div id="tile-readout" aria-live="polite" aria-atomic="true">

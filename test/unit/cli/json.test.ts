@@ -123,15 +123,15 @@ describe('files beside the weights', () => {
     assert.deepEqual(rows.map((row) => row.slice(0, 2)), [['step', 'loss'], ...lines.filter(({ type }) => type === 'step').map(({ step, loss }) => [String(step), String(loss)])]);
     assert.match(readFileSync(join(root, 'run.counts.csv'), 'utf8'), /^total,\d+/m);
     assert.equal(readFileSync(join(root, 'run.evaluations.csv'), 'utf8').split('\r\n').length, 4);
-    const { traceEvents } = JSON.parse(readFileSync(join(root, 'trace.json'), 'utf8')) as { readonly traceEvents: readonly { readonly ph: string; readonly pid: number; readonly name: string; readonly args: Record<string, unknown> }[] };
-    const clocks = traceEvents.filter(({ name }) => name === 'process_name'), of = (clock: string): number => clocks.find(({ args }) => String(args['name']).startsWith(clock))?.pid ?? -1;
-    assert.equal(traceEvents.filter(({ ph, pid }) => ph === 'X' && pid === of('host time')).length, written.hostTurns);
-    assert.ok(traceEvents.some(({ ph, pid }) => ph === 'X' && pid === of('virtual time')));
-    assert.match(readFileSync(join(root, 'run.passes.csv'), 'utf8'), /^pass,op,phase,/);
+    const { traceEvents } = JSON.parse(readFileSync(join(root, 'trace.json'), 'utf8')) as { readonly traceEvents: readonly { readonly ph: string; readonly pid: number; readonly name: string }[] };
+    assert.equal(traceEvents.filter(({ ph, pid }) => ph === 'X' && pid === 2).length, written.hostTurns);
+    assert.ok(traceEvents.some(({ pid, name }) => pid === 1 && name.endsWith(' · linear.forward')));
+    assert.match(readFileSync(join(root, 'run.passes.csv'), 'utf8'), /^0,gather,forward,/m);
     assert.ok(traceEvents.some(({ name }) => name === 'tile.work'), [...new Set(traceEvents.map(({ name }) => name))].join());
     const events = readFileSync(join(root, written.tensorboard), 'latin1');
     assert.ok(written.tensorboard.startsWith(join('events', 'events.out.tfevents.')) && events.includes('brain.Event:2'));
     assert.deepEqual([events.split('loss/training').length - 1, events.split('loss/evaluation perplexity').length - 1], [4, 2]);
+    assert.equal(events.split('predicted/utilization').length - 1, 1);
   });
 
   test('a place where nothing can be written is refused before the first step', async () => {
@@ -146,6 +146,6 @@ describe('files beside the weights', () => {
   test('without --json the end names them', async () => {
     const ended = await run(`train ${small} --steps 2 --trace again.json --csv again`);
     assert.equal(ended.stderr, '');
-    assert.match(ended.stdout, /^trace of [\d,]+ turns of threads in again\.json: open it in ui\.perfetto\.dev\ntables in again, again\.counts\.csv, again\.passes\.csv$/m);
+    assert.match(ended.stdout, /^trace of a step on the machine and of [\d,]+ turns of threads in again\.json: open it in ui\.perfetto\.dev\ntables in again, again\.counts\.csv, again\.passes\.csv$/m);
   });
 });

@@ -6,7 +6,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { chromeTrace, counterPoints, type ChromeTraceInput } from '../../../src/report/chrome-trace.js';
+import { machines } from '../../../src/spec/machine.js';
+import { price as priceOf } from '../../../src/timing/price.js';
+import { spansOf } from '../../../src/timing/spans.js';
 import type { HostTrace, HostTurn } from '../../../src/trace/host-trace.js';
+import { chainWork } from '../../support/works.js';
 import { price, spans, work } from './made-up.js';
 
 interface TraceEvent {
@@ -140,9 +144,22 @@ test('nothing is a file too, and many events come in chunks', () => {
   assert.equal(check(chunks.join('')).traceEvents.filter(({ ph }) => ph === 'X').length, 5000);
 });
 
+test('a priced work: as many lanes as resources, and what was merged is said', () => {
+  const chain = chainWork({ widths: [64, 48, 32, 10], rows: 4, cols: 8, numCsx: 2, tokensOfRow: 32, microBatches: 3 });
+  for (const spansMax of [1000, 14]) {
+    const made = spansOf(chain, machines.wse2, { spansMax }), priced = priceOf(chain, machines.wse2), { traceEvents, otherData } = whole({ virtual: { work: chain, price: priced, spans: made } });
+    const complete = traceEvents.filter(({ ph }) => ph === 'X'), total = made.reduce((sum, { merged = 1 }) => sum + merged, 0);
+    assert.deepEqual([complete.length, otherData['spans'], otherData['passesAndUpdates']], [made.length, made.length, total]);
+    assert.equal(complete.reduce((sum, { args }) => sum + Number(args['merged'] ?? 1), 0), total);
+    assert.equal(complete.some(({ name }) => / × \d+$/.test(name)), spansMax === 14);
+    assert.equal(traceEvents.some(({ name }) => name === 'busy at most: wafer'), spansMax === 14);
+    assert.ok(complete.every(({ ts, dur = 0 }) => ts + dur <= 1e6 * priced.step.seconds * 1.001 + 1));
+  }
+});
+
 test('whatever the spans, the file keeps the rules', () => {
   const time = fc.double({ min: 0, max: 1e-3, noNaN: true });
-  const aSpan = fc.record({ lane: fc.constantFrom(...spans.map(({ lane }) => lane)), layer: fc.integer({ min: -1, max: 2 }), pass: fc.integer({ min: -1, max: 2 }), phase: fc.constantFrom('forward', 'recompute', 'update'), from: time, length: time, microBatch: fc.nat(3) });
+  const aSpan = fc.record({ lane: fc.constantFrom(...spans.map(({ lane }) => lane)), layer: fc.integer({ min: -1, max: 2 }), pass: fc.integer({ min: -1, max: 2 }), phase: fc.constantFrom('forward', 'recompute', 'update', 'mixed'), from: time, length: time, microBatch: fc.integer({ min: -1, max: 3 }) });
   fc.assert(fc.property(fc.array(aSpan, { maxLength: 40 }), (made) => {
     const some = made.map(({ from, length, ...span }) => ({ ...span, start: from, end: from + length }));
     const { traceEvents } = whole({ virtual: { work, price, spans: some }, host: host([turn(1, 0, 1)]) });

@@ -7,7 +7,7 @@ import { kibibytes, listed, many, percent, plain, seconds, shown, ticks, whole }
 import { aligned, drawableOn, logTicks, type PlotSeries } from '../../../src/report/page/plot-data.js';
 import { layersOfPasses, spanName } from '../../../src/report/page/names.js';
 import { moved, rowsOf, showing, spanAt, stepped, within, zoomed, type Place } from '../../../src/report/page/timeline-rows.js';
-import { busySeconds, extentOf, macsAt, metricsOf, stretchesOf } from '../../../src/report/page/wafer-map.js';
+import { busySeconds, extentOf, lowOf, macsAt, metricsOf, stretchesOf } from '../../../src/report/page/wafer-map.js';
 import { reportInput } from '../../support/report-input.js';
 
 const small = reportInput(), { work, price, spans } = small;
@@ -18,7 +18,7 @@ test('numbers as people read them', () => {
     [shown(1.83e15, 'flop/s'), '1.830 Pflop/s'], [shown(999.96, 'B'), '1.000 kB'], [shown(0, 'B'), '0 B'], [shown(150, 'B'), '150 B'], [shown(-2.5e-7, 's'), '−250.0 ns'], [shown(Number.POSITIVE_INFINITY, 'flop/B'), '∞ flop/B'], [shown(1e-30, 'J'), '1.000e−30 J'], [shown(61_190, ''), '61.19 k'],
     [seconds(0.0123), '12.30 ms'], [seconds(119.96), '120.0 s'], [seconds(180), '3.000 min'], [seconds(86_400 * 3), '3.000 d'], [seconds(7200), '2.000 h'],
     [percent(0.3214), '32.1 %'], [percent(1), '100 %'], [percent(0), '0 %'], [percent(1e-9), '1.00e−7 %'], [many(175e9), '175 billion'], [many(999_999_999), '1 billion'], [many(1234), '1,234'], [many(1.2e14), '120 trillion'],
-    [kibibytes(49_152), '48.0 KiB'], [plain(1818.1818), '1,818.18'], [plain(5e-6), '5e−6'], [plain(0.1375), '0.1375'], [plain(null), '–'], [plain('wse2'), 'wse2'], [plain(true), 'true'], [whole(-1234.5), '−1,234.5'], [listed(['a', 'b'], 3), 'a, b'], [listed(['a', 'b', 'c', 'd'], 1), 'a … d (4)'],
+    [kibibytes(49_152), '48.0 KiB'], [plain(1818.1818), '1,818.18'], [plain(5e-6), '5e−6'], [plain(2.4e15), '2,400,000,000,000,000'], [plain(2.4e18), '2400000000000000000'], [plain(0.1375), '0.1375'], [plain(null), '–'], [plain('wse2'), 'wse2'], [plain(true), 'true'], [whole(-1234.5), '−1,234.5'], [listed(['a', 'b'], 3), 'a, b'], [listed(['a', 'b', 'c', 'd'], 1), 'a … d (4)'],
   ];
   for (const [was, wanted] of said) assert.equal(text(was), wanted);
 });
@@ -113,6 +113,10 @@ test('tiles: sums over the wafer are the sums of columns times rows', () => {
   const metrics = metricsOf(work, price), waiting = metrics.find(({ key }) => key === 'waiting'), sram = metrics.find(({ key }) => key === 'sram'), least = extentOf(map, waiting?.at ?? (() => Number.NaN)).min;
   assert.ok(Math.abs(least - (price.step.seconds - busySeconds(price))) < 1e-12, 'the fullest tile waits for what it is not busy');
   assert.equal(sram?.at(0, 0), work.sram.codeBytes + work.sram.streamBytes + (map.activationBytes[0] as number) * (map.heldTokens[0] as number));
+  const values = map.tokens.flatMap((_, row) => map.products.map((__, column) => macsAt(map, column, row))), low = lowOf(map, (column, row) => macsAt(map, column, row));
+  assert.equal(values.filter((value) => value < low).length <= values.length * 0.02, true);
+  assert.equal(values.filter((value) => value <= low).length >= values.length * 0.02, true);
+  assert.equal(lowOf(map, () => 0), 0);
   assert.throws(() => macsAt(map, map.products.length, 0), RangeError);
 });
 
