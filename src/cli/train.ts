@@ -1,5 +1,6 @@
 /** `waferstream train`: one run from options to a summary and, if wanted, saved weights, a trace, events and tables. Not here: verification (verify.ts). */
-import { machines } from '../index.js';
+import { machines, price, spansOf, type RunRecord } from '../index.js';
+import type { VirtualTime } from '../report/chrome-trace.js';
 import { sayJson } from './json/say.js';
 import { trainJson } from './json/training.js';
 import type { Options } from './options.js';
@@ -19,6 +20,9 @@ const defaults: Defaults = {
   transformer: { layers: 4, heads: 4, dim: 128, context: 128, batchSize: 16 },
 };
 
+/** What the run's work would have taken on a WSE-2. */
+const virtualOf = ({ work }: RunRecord): VirtualTime => ({ work, price: price(work, machines.wse2), spans: spansOf(work, machines.wse2) });
+
 /** Files beside the weights, for people. */
 const writtenLines = ({ trace, tensorboard, csv, hostTurns }: Written): readonly string[] => [
   ...(trace === null ? [] : [`trace of a step on the machine and of ${showCount(hostTurns ?? 0)} turns of threads in ${trace}: open it in ui.perfetto.dev`]),
@@ -34,7 +38,7 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
   using outputs = openOutputs(options);
   const done = await runJob(outputs.hostTrace ? { ...job, train: { ...job.train, hostTrace: true } } : job, shape, options.json === true ? jsonProgress((line) => sayJson(trainJson, line)) : 'lines', outputs);
   const { plan, threads, kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds, record } = done;
-  const saved = await saveWeights(options, job, done), written = outputs.finish(done, machines.wse2), dropped = written.hostTurnsDropped ?? 0;
+  const saved = await saveWeights(options, job, done), written = outputs.finish(done, [options.trace, options.tensorboard, options.csv].some((path) => path !== undefined) ? virtualOf(record) : undefined), dropped = written.hostTurnsDropped ?? 0;
   if (dropped > 0) process.stderr.write(`${showCount(dropped)} turns of threads, the oldest, had no room in the trace\n`);
   const { sparsity } = record, { total } = record.counts;
   if (options.json === true) {
