@@ -38,6 +38,12 @@ export { lineAlgorithms, lineCollectiveCycles, type LineAlgorithm } from './timi
 export { spansOf } from './timing/spans.js';
 export { roofline, type RooflinePoint } from './timing/roofline.js';
 export type { Cause, CurvePoint, Occupancy, PassDemands, PassPrice, Price, Span } from './timing/types.js';
+export { chromeTrace, type ChromeTraceInput, type VirtualTime } from './report/chrome-trace.js';
+export { evaluationValues, priceValues, stepValues, tensorBoardEvents, tensorBoardFileName, tensorBoardHeader, tensorBoardPoint, type ScalarPoint, type StepFigures } from './report/tensorboard.js';
+export { countsCsv, curveCsv, evaluationsCsv, passesCsv, stepCsv, stepsCsvHead } from './report/csv.js';
+export { envelope, schemaName, type Envelope } from './report/json.js';
+export type { HostTrace, HostTurn } from './trace/host-trace.js';
+export { waferstreamVersion } from './util/version.js';
 export { reportHtml } from './report/html.js';
 export type { MachineConstant, ReportCurve, ReportInput, ReportRoofline, ReportRooflinePoint, ReportSpan, SweepTable, SweepValue } from './report/input.js';
 export { workCounts, type MicroBatchWork, type PassOp, type PassWork, type Phase, type TileWork, type UpdateWork, type WaferMap, type Work } from './trace/work.js';

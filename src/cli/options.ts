@@ -98,7 +98,7 @@ const table = {
   context: { flag: '--context <n>', help: 'tokens that the model sees: bytes of a byte-lm, the length of a sequence', schema: size },
   vocab: { flag: '--vocab <n>', help: "tokens that there are (gpt, llama); the tokenizer's unless given", schema: whole(2, 2 ** 24) },
   dropout: { flag: '--dropout <rate>', help: 'rate of dropout (gpt), or off: none of those that the config names', schema: v.union([v.literal('off'), number((rate) => rate >= 0 && rate < 1, dropoutLimit)], dropoutLimit) },
-  batchSize: { flag: '--batch-size <n>', help: 'samples (sequences) of a step, over all CS-2', schema: whole(1, 2 ** 26) },
+  batchSize: { flag: '--batch-size <n>', help: 'samples (sequences) of a step, over all CS-2; in a plan about 4 million tokens of them unless given', schema: whole(1, 2 ** 26) },
   microBatchSize: { flag: '--micro-batch-size <n>', help: 'samples that one CS-2 works on at a time', schema: whole(1, 2 ** 26) },
   gradAccumSteps: { flag: '--grad-accum-steps <n>', help: 'micro-batches of a step: batch size = micro-batch size × CS-2 × these', schema: whole(1, 2 ** 26) },
   optimizer: { flag: '--optimizer <name>', help: 'sgd, adam, adamw, rmsprop, lion, lamb or adafactor', schema: oneOf(['sgd', 'adam', 'adamw', 'rmsprop', 'lion', 'lamb', 'adafactor']) },

@@ -1,5 +1,5 @@
 /** `waferstream train`: one run from options to a summary and, if wanted, saved weights, a trace, events and tables. Not here: verification (verify.ts). */
-import { machines, price } from '../index.js';
+import { price, spansOf } from '../index.js';
 import { sayJson } from './json/say.js';
 import { trainJson } from './json/training.js';
 import { flagOf, type OptionName, type Options } from './options.js';
@@ -45,9 +45,10 @@ export const train = async (options: Options, signal: AbortSignal): Promise<numb
   using outputs = openOutputs(options);
   const done = await runJob(outputs.hostTrace ? { ...job, train: { ...job.train, hostTrace: true } } : job, shape, options.json === true ? jsonProgress((line) => sayJson(trainJson, line)) : 'lines', outputs);
   const { plan, threads, kernels, lossFirst, lossLast, samples, tokens, evaluations, seconds, record } = done;
-  const saved = await saveWeights(options, job, done), written = outputs.finish(done, machine ?? machines.wse2), dropped = written.hostTurnsDropped ?? 0;
+  const saved = await saveWeights(options, job, done);
+  const { work } = record, virtual = machine === null ? undefined : { work, price: price(work, machine), spans: spansOf(work, machine) }, priced = virtual?.price ?? null;
+  const written = outputs.finish(done, virtual), dropped = written.hostTurnsDropped ?? 0;
   if (dropped > 0) process.stderr.write(`${showCount(dropped)} turns of threads, the oldest, had no room in the trace\n`);
-  const { work } = record, priced = machine === null ? null : price(work, machine);
   if (options.report !== undefined && machine !== null && priced !== null) await writeReport(options.report, { title: `${job.model.name}, ${record.steps} steps on ${work.numCsx} CS-2`, work, price: priced, machine, record });
   const { sparsity } = record, { total } = record.counts;
   if (options.json === true) {

@@ -77,9 +77,11 @@ export class ChoiceCache {
 const blockFeatures = ({ layers }: Pick<Model, 'layers'>, of: (features: number) => number): number =>
   layers.reduce((sum, layer, i) => sum + (layer.block !== null && layers[i + 1]?.block !== layer.block ? of(layer.features) : 0), 0);
 
-/** Whether the outputs of all blocks, of a single token, fill a tile by themselves: then nothing less than leaving the wafer helps. */
-const blocksOverflow = ({ layers }: Model, { cols }: Rectangle, spec: WaferSpec, bytes: number): boolean => {
-  return blockFeatures({ layers }, (features) => Math.floor(features / cols)) * bytes + spec.codeBytesPerTile > spec.sramBytesPerTile;
+/** Kinds of recomputation that one sample rules out before anything is compiled: what they keep for its delta pass, of linear layers or of blocks, fills a tile by itself. */
+const isHopeless = (model: Model, kind: Recompute, { rows, cols }: Rectangle, spec: WaferSpec, bytes: number): boolean => {
+  const own = (features: number): number => Math.floor(features / cols), tokens = ceilDiv(lanesFor(model, unitOf(model)), rows);
+  const kept = kind === 'offload' ? 0 : kind === 'block' ? blockFeatures(model, own) : model.layers.reduce((sum, layer) => sum + (layer.kind === 'linear' && layer.block !== null ? own(layer.features) : 0), 0);
+  return kept * tokens * bytes + spec.codeBytesPerTile > spec.sramBytesPerTile;
 };
 
 /** `cache`: for plans of one model, wafer and precision. @throws InvalidModel, InvalidConfig, NotEmulated, DoesNotFit */
@@ -94,7 +96,7 @@ export const choose = (model: Model, options: PlanOptions, isSparse: (parameter:
     return { program, slabs: shape.slabsPerWafer, microBatchSize: Math.min(samples, share), microBatchSizeMax: share };
   }
   const { prepared } = cache, all = recompute === 'auto' ? recomputeChoices(model) : [recompute];
-  const kinds = all.length > 1 && blocksOverflow(model, rectangle, spec, numberFormats[precision.activations].bytes) ? all.slice(-1) : all;
+  const possible = all.filter((kind) => !isHopeless(model, kind, rectangle, spec, numberFormats[precision.activations].bytes)), kinds = possible.length > 0 ? possible : all;
   const preparedOf = (kind: Recompute, samples: number): Prepared => {
     const logits = logitsFor(samples), key = `${kind}/${logits}`, found = prepared.get(key) ?? prepare(model, { spec, logits, numbers: precision }, kind);
     prepared.set(key, found);

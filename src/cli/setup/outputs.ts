@@ -1,14 +1,14 @@
 /**
  * Files that a training writes beside its weights: a trace, TensorBoard events, CSV.
  *
- *   --trace out.json · --tensorboard DIR · --csv FILE ─openOutputs, before the first step─▶ follows steps and evaluations ─finish(record, host trace; machine)─▶ what was written
+ *   --trace out.json · --tensorboard DIR · --csv FILE ─openOutputs, before the first step─▶ follows steps and evaluations ─finish(record, host trace; virtual time)─▶ what was written
  *
  * Events and steps are in their files at least every second, so that they can be looked at while the run goes on; the rest follows its end. Not here: the formats (report/).
  */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import { InvalidConfig, price, spansOf, type EvaluationReport, type MachineSpec, type RunResult } from '../../index.js';
-import { chromeTrace } from '../../report/chrome-trace.js';
+import { InvalidConfig, type EvaluationReport, type RunResult } from '../../index.js';
+import { chromeTrace, type VirtualTime } from '../../report/chrome-trace.js';
 import { countsCsv, evaluationsCsv, passesCsv, stepCsv, stepsCsvHead } from '../../report/csv.js';
 import { evaluationValues, priceValues, stepValues, tensorBoardFileName, tensorBoardHeader, tensorBoardPoint } from '../../report/tensorboard.js';
 import { nowMs, wallSeconds } from '../../util/clock.js';
@@ -28,8 +28,8 @@ export interface Written {
 export interface Outputs extends Progress {
   /** Whether turns of threads are wanted. */
   readonly hostTrace: boolean;
-  /** Writes what the end of a run tells, and what its work would have taken on `machine`. */
-  finish(result: Pick<RunResult, 'record' | 'hostTrace'>, machine: MachineSpec): Written;
+  /** Writes what the end of a run tells. `virtual`: what its work would have taken on a machine; without it, that is in none of the files. */
+  finish(result: Pick<RunResult, 'record' | 'hostTrace'>, virtual?: VirtualTime): Written;
   /** Closes the files, whatever became of the run. */
   [Symbol.dispose](): void;
 }
@@ -122,18 +122,16 @@ export const openOutputs = ({ trace, tensorboard, csv }: Pick<Options, 'trace' |
       events?.flush();
       steps?.flush();
     },
-    finish: ({ record, hostTrace }, machine) => {
-      if (spans === null && events === null && steps === null) return { trace: null, tensorboard: null, csv: [], hostTurns: null, hostTurnsDropped: null };
-      const { work } = record, priced = price(work, machine);
-      events?.add(tensorBoardPoint({ wallSeconds: wallSeconds(), step: lastStep, values: priceValues(priced) }));
-      if (spans !== null) for (const piece of chromeTrace({ virtual: { work, price: priced, spans: spansOf(work, machine) }, ...(hostTrace === undefined ? {} : { host: hostTrace }) })) spans.add(piece);
+    finish: ({ record, hostTrace }, virtual) => {
+      if (virtual !== undefined) events?.add(tensorBoardPoint({ wallSeconds: wallSeconds(), step: lastStep, values: priceValues(virtual.price) }));
+      if (spans !== null) for (const piece of chromeTrace({ ...(virtual === undefined ? {} : { virtual }), ...(hostTrace === undefined ? {} : { host: hostTrace }) })) spans.add(piece);
       return {
         trace: trace ?? null,
         tensorboard: eventFile,
         csv: csv === undefined ? [] : [
           csv, writeWhole(besideOf(csv, 'counts'), countsCsv(record.counts)),
           ...(evaluations.length === 0 ? [] : [writeWhole(besideOf(csv, 'evaluations'), evaluationsCsv(evaluations))]),
-          writeWhole(besideOf(csv, 'passes'), passesCsv(priced)),
+          ...(virtual === undefined ? [] : [writeWhole(besideOf(csv, 'passes'), passesCsv(virtual.price))]),
         ],
         hostTurns: hostTrace?.turns.length ?? null,
         hostTurnsDropped: hostTrace?.dropped.reduce((sum, one) => sum + one, 0) ?? null,
