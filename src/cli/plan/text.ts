@@ -38,7 +38,7 @@ export const textOfPlan = (job: PlanJob, priced: Priced): string => {
     [job.kind === 'training' ? 'batch' : 'prompts', batchLine(job, priced)],
     ['SRAM', `${formatBytes(sram.totalBytes)} of ${formatBytes(sram.limitBytes)} in the fullest tile: activations ${formatBytes(sram.activationBytes)}, streams ${formatBytes(sram.streamBytes)}, code ${formatBytes(sram.codeBytes)}`],
     ['MemoryX', `${formatBytes(memoryX.stateBytes)} of state: ${formatBytes(memoryX.dramBytes)} in DRAM, ${formatBytes(memoryX.flashBytes)} on flash`],
-    ['step', `${showSeconds(step.seconds)}, ${showNumber(step.tokensPerSecond)} tokens/s, ${showNumber(step.samplesPerSecond)} samples/s; ${showSeconds(price.boundarySeconds)} between two steps`],
+    ['step', `${showSeconds(step.seconds)}, ${showNumber(step.tokensPerSecond)} tokens/s, ${showNumber(step.samplesPerSecond)} samples/s; ${showSeconds(price.boundarySeconds)} between two steps${work.steps === 1 ? '' : `; all ${showCount(work.steps)} steps ${showSeconds(price.totalSeconds)}`}`],
     ['arithmetic', `${showUnit(flops.achieved, 'FLOP/s')}, ${showPart(flops.utilization)} of the peak of ${showUnit(flops.peak, 'FLOP/s')}${isSparse ? `; as much as ${showUnit(flops.denseEquivalent, 'FLOP/s')} of dense weights, ${showPart(flops.denseUtilization)}` : ''}`],
     ['energy', `${showUnit(energy.joules, 'J')} a step, ${showUnit(energy.joulesPerToken, 'J')} a token, ${showUnit(energy.watts, 'W')}`],
     ['bound by', critical.filter(({ share }) => share >= 0.001).toSorted((a, b) => b.share - a.share).map(({ cause, share }) => `${cause} ${showPart(share)}`).join(', ')],
