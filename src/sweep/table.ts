@@ -55,11 +55,19 @@ export const showNumber = (value: number): string => {
 
 const show = (cell: Cell): string => (cell === null ? '–' : typeof cell === 'number' ? showNumber(cell) : String(cell));
 
-/** Aligned columns, without those of `hidden`; a refusal stands behind its row. No line break at the end. */
-export const textOfTable = ({ columns, rows }: SweepTable, hidden: readonly string[] = []): string => {
-  const shown = columns.map((column, i) => ({ ...column, i })).filter(({ name, of }) => of === 'refusal' || !hidden.includes(name));
-  const texts = [shown.map(({ name }) => name), ...rows.map((cells) => shown.map(({ i, of }) => (of === 'refusal' && cells[i] === null ? '' : show(cells[i] ?? null))))];
-  const isText = shown.map(({ i }) => rows.some((cells) => typeof cells[i] === 'string'));
-  const widths = shown.map(({ of }, place) => (of === 'refusal' ? 0 : Math.max(...texts.map((cells) => cells[place]?.length ?? 0))));
-  return texts.map((cells) => cells.map((text, place) => (isText[place] === true ? text.padEnd(widths[place] ?? 0) : text.padStart(widths[place] ?? 0))).join('  ').trimEnd()).join('\n');
+/** A table with the figures that are wanted, by their `place` (equal ones stay as they are; null: not wanted), between parameters and refusals. */
+export const chosenColumns = ({ columns, rows }: SweepTable, place: (name: string) => number | null): SweepTable => {
+  const kept = columns.flatMap((column, i) => {
+    const at = column.of === 'figure' ? place(column.name) : column.of === 'parameter' ? -Number.MAX_VALUE : Number.MAX_VALUE;
+    return at === null ? [] : [{ column, i, at }];
+  }).toSorted((a, b) => Math.sign(a.at - b.at));
+  return { columns: kept.map(({ column }) => column), rows: rows.map((cells) => kept.map(({ i }) => cells[i] ?? null)) };
+};
+
+/** Aligned columns; a refusal stands behind its row. No line break at the end. */
+export const textOfTable = ({ columns, rows }: SweepTable): string => {
+  const texts = [columns.map(({ name }) => name), ...rows.map((cells) => cells.map((cell, i) => (columns[i]?.of === 'refusal' && cell === null ? '' : show(cell))))];
+  const isText = columns.map((_, i) => rows.some((cells) => typeof cells[i] === 'string'));
+  const widths = columns.map(({ of }, i) => (of === 'refusal' ? 0 : Math.max(...texts.map((cells) => cells[i]?.length ?? 0))));
+  return texts.map((cells) => cells.map((text, i) => (isText[i] === true ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0))).join('  ').trimEnd()).join('\n');
 };

@@ -3,8 +3,10 @@ import type { Price } from '../../index.js';
 import type { Figures } from '../../sweep/results.js';
 import type { Priced } from './job.js';
 
-/** Figures that fill a terminal and say the same as others. */
-export const quietFigures: readonly string[] = ['verdict', 'cycles', 'samplesPerSecond', 'peakFlops', 'denseUtilization', 'totalSeconds', 'rows', 'cols', 'microBatchSizeMax', 'sramLimitBytes', 'watts', 'boundaryShare'];
+/** Figures that fill a table for people and say the same as others. */
+const quiet: readonly string[] = ['verdict', 'cycles', 'samplesPerSecond', 'peakFlops', 'denseUtilization', 'totalSeconds', 'rows', 'cols', 'microBatchSizeMax', 'sramLimitBytes', 'watts', 'boundaryShare'];
+/** Whether a table for people has a figure. */
+export const isShown = (name: string): boolean => !quiet.includes(name);
 
 export const figuresOfPrice = ({ step, totalSeconds, flops, energy, critical, boundarySeconds, verdict }: Price): Figures => ({
   secondsAStep: step.seconds, cycles: step.cycles, tokensPerSecond: step.tokensPerSecond, samplesPerSecond: step.samplesPerSecond,

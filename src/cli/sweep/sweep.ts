@@ -12,13 +12,13 @@ import { checkPaths, sweepPoints, variedPaths, zipped, type Axis, type SweepPoin
 import { readSweep } from '../../sweep/read.js';
 import { openResults, resultsName, transientResults, type PointResult } from '../../sweep/results.js';
 import { runSweep, type SweepEnd } from '../../sweep/run.js';
-import { csvOfTable, sweepTable, textOfTable, type SweepTable } from '../../sweep/table.js';
+import { chosenColumns, csvOfTable, sweepTable, textOfTable, type SweepTable } from '../../sweep/table.js';
 import { singleValue, valuesOf, type Parameters } from '../../sweep/values.js';
 import { waferstreamVersion } from '../../util/version.js';
 import { sweepJson } from '../json/plan.js';
 import { sayJson } from '../json/say.js';
 import { flagOf, isOption, type Options } from '../options.js';
-import { quietFigures } from '../plan/figures.js';
+import { isShown } from '../plan/figures.js';
 import { planJobOf, priced } from '../plan/job.js';
 import { print } from '../progress.js';
 import { checkFilePlace, writeReport, writeText } from '../report.js';
@@ -27,7 +27,7 @@ import { openLanes } from './lanes.js';
 import { contextOf, knownPaths, settingsOf, type PointKind } from './parameters.js';
 
 /** Plans are quick: a process takes several at once. */
-const pointsAtOnce = { plan: 32, train: 1 } as const;
+const pointsAtOnce = { plan: 8, train: 1 } as const;
 /** Options that say how a sweep is done, and not what a point is. */
 const ofTheSweep = new Set(['set', 'zip', 'kind', 'folder', 'jobs', 'report', 'csv', 'json']);
 
@@ -67,10 +67,13 @@ const bar = (points: number): SingleBar | null => {
   return shown;
 };
 
+/** What tells which point is best. */
+const mainFigure = { plan: 'tokensPerSecond', train: 'lossLast' } as const;
+
 /** The point whose plan a report shows beside the table: the fastest, or the one that learned most. */
 const bestOf = (kind: PointKind, points: readonly SweepPoint[], results: readonly (PointResult | null)[]): SweepPoint | null => {
   const worth = (result: PointResult | null): number => {
-    const figure = result === null || !('figures' in result) ? null : kind === 'plan' ? result.figures['tokensPerSecond'] : result.figures['lossLast'];
+    const figure = result === null || !('figures' in result) ? null : result.figures[mainFigure[kind]];
     return typeof figure !== 'number' ? -Infinity : kind === 'plan' ? figure : -figure;
   };
   const best = results.reduce((most, result, i) => (worth(result) > worth(results[most] ?? null) ? i : most), 0);
@@ -80,10 +83,12 @@ const bestOf = (kind: PointKind, points: readonly SweepPoint[], results: readonl
 const writePage = async (path: string, kind: PointKind, points: readonly SweepPoint[], { results }: SweepEnd, table: SweepTable): Promise<void> => {
   const best = bestOf(kind, points, results);
   if (best === null) return;
+  // The page draws the last figure unless it is told otherwise.
+  const { columns, rows } = chosenColumns(table, (name) => (!isShown(name) ? null : name === mainFigure[kind] ? 1 : 0));
   const { options, machine } = await settingsOf(best.parameters), job = await planJobOf(options, machine), { plan, price } = priced(job);
   await writeReport(path, {
     title: `sweep of ${points.length} points; the step is that of ${job.model.name} at its ${kind === 'plan' ? 'fastest' : 'best'} point`, work: plan.work, price, machine,
-    sweep: { columns: table.columns.map(({ name }) => name), rows: table.rows },
+    sweep: { columns: columns.map(({ name }) => name), rows },
   });
 };
 
@@ -122,7 +127,7 @@ export const sweep = async (options: Options, signal: AbortSignal, path: string,
   }
   const table = sweepTable(varied, points, end.results);
   if (isJson) tellJson(kind, varied, points, end, results.damaged);
-  else print(textOfTable(table, quietFigures));
+  else print(textOfTable(chosenColumns(table, (name) => (isShown(name) ? 0 : null))));
   if (csv !== undefined) await writeText(csv, csvOfTable(table));
   if (report !== undefined) await writePage(report, kind, points, end, table);
   return 0;

@@ -10,7 +10,7 @@ import { readAll, type FileSystem } from '../../../src/storage/file-system.js';
 import { sweepPoints, variedPaths, type SweepPoint, type SweepSpec } from '../../../src/sweep/points.js';
 import { openResults, refusalOf, resultsName, transientResults, type PointResult } from '../../../src/sweep/results.js';
 import { runSweep, type Evaluate, type SweepEnd } from '../../../src/sweep/run.js';
-import { csvOfTable, showNumber, sweepTable, textOfTable } from '../../../src/sweep/table.js';
+import { chosenColumns, csvOfTable, showNumber, sweepTable, textOfTable } from '../../../src/sweep/table.js';
 import { CorruptFile, DoesNotFit, InvalidConfig, StorageFailed } from '../../../src/util/errors.js';
 import { Crash, SimulatedDisk } from '../../support/simulated-disk.js';
 
@@ -59,6 +59,12 @@ test('the table has a row a point, in order, and says why one cannot be', () => 
   assert.deepEqual(lines.slice(1, 4), ['1,0.5,0.3333333333333333,1·0.5,false,,', '1,"two, ""quoted""",0.3333333333333333,"1·two, ""quoted""",false,,', '1,true,0.3333333333333333,1·true,false,,']);
   assert.equal(lines[9], '3,true,,,,,DoesNotFit: it needs more than there is');
   assert.deepEqual([uncut.reused, uncut.missing, uncut.results.length], [0, 0, 12]);
+});
+
+test('figures are chosen and placed between parameters and refusals', () => {
+  const chosen = chosenColumns(sweepTable(variedPaths(spec), points, uncut.results), (name) => ({ seconds: 2, even: 1 })[name] ?? null);
+  assert.deepEqual(chosen.columns.map(({ name }) => name), ['a', 'b', 'even', 'seconds', 'refusal']);
+  assert.deepEqual([chosen.rows[0], chosen.rows[8]], [[1, 0.5, false, 1 / 3, null], [3, true, null, null, 'DoesNotFit: it needs more than there is']]);
 });
 
 test('lanes, and how many points they take at once, do not show', () =>
