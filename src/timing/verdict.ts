@@ -36,6 +36,8 @@ const changed = ({ work, machine }: Told, path: string, value: number): number =
 const sum = ({ work, step }: Told, of: (pass: PassWork, cost: PassCost) => number): number => work.passes.reduce((total, pass, i) => total + of(pass, step.costs[i] as PassCost) * (step.times[i] as number), 0);
 const microBatchesOf = ({ work }: Told): number => work.microBatches.reduce((total, { times }) => total + times, 0);
 
+const anew = (told: Told, what: string): string => (microBatchesOf(told) === 1 ? `${what} once` : `${what} anew for each of ${microBatchesOf(told)} micro-batches`);
+
 /** The step if every micro-batch were two: tiles do twice as much in half as many passes, weights and gradients pass half as often. */
 const withTwiceTheTokens = ({ work, step }: Told): number =>
   step.stretches.reduce((total, { passes: [pass], cost: { seconds, demands: d, fill }, times }) => {
@@ -80,8 +82,8 @@ const say: Readonly<Record<Cause, (told: Told) => string>> = {
   'column sums': (told) => `gradients of ${figure(sum(told, ({ tile }) => tile.columnValues))} values a tile and step are added up along the columns; ${twiceTheTokens(told)}`,
   elementwise: (told) => `${figure(sum(told, ({ tile }) => tile.elements))} values a tile and step; half the cycles a value ${saved(told, changed(told, 'core.elementwiseCyclesPerValue', told.machine.core.elementwiseCyclesPerValue / 2))}`,
   fabric: (told) => `the busiest tile takes ${figure(sum(told, ({ tile }) => tile.waveletsSouth + tile.waveletsEast + tile.waveletsNorth))} words a step; links of twice the width ${saved(told, changed(told, 'fabric.linkBitsPerCycle', 2 * told.machine.fabric.linkBitsPerCycle))}`,
-  'wafer input': (told) => `${bytes(sum(told, (_, { traffic }) => traffic.inBytes))} a step enter each wafer at ${bytes(told.machine.wafer.ioBytesPerSecond)}/s, weights anew for each of ${microBatchesOf(told)} micro-batches; ${twiceTheTokens(told)}`,
-  'wafer output': (told) => `${bytes(sum(told, (_, { traffic }) => traffic.outBytes))} a step leave each wafer at ${bytes(told.machine.wafer.ioBytesPerSecond)}/s, gradients anew for each of ${microBatchesOf(told)} micro-batches; ${twiceTheTokens(told)}`,
+  'wafer input': (told) => `${bytes(sum(told, (_, { traffic }) => traffic.inBytes))} a step enter each wafer at ${bytes(told.machine.wafer.ioBytesPerSecond)}/s, ${anew(told, 'weights')}; ${twiceTheTokens(told)}`,
+  'wafer output': (told) => `${bytes(sum(told, (_, { traffic }) => traffic.outBytes))} a step leave each wafer at ${bytes(told.machine.wafer.ioBytesPerSecond)}/s, ${anew(told, 'gradients')}; ${twiceTheTokens(told)}`,
   SwarmX: (told) => `${bytes(sum(told, (_, { traffic }) => Math.max(traffic.inBytes, traffic.outBytes)))} a step pass each link of ${told.machine.swarmX.lanes} lanes; lanes of twice the rate ${saved(told, changed(told, 'swarmX.laneBytesPerSecond', 2 * told.machine.swarmX.laneBytesPerSecond))}`,
   MemoryX: (told) => {
     const { memoryX } = told.machine, { dramBytes, flashBytes } = told.step;
