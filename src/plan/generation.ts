@@ -5,7 +5,7 @@
  *
  * In its Work one "micro-batch" is the mean step. Not here: choosing tokens; trainings (plan.ts).
  */
-import { cacheBytes, panelsFor } from '../cluster/generation/plan.js';
+import { cacheBytes, panelsFor, waferOf } from '../cluster/generation/plan.js';
 import { stagesOf } from '../cluster/generation/stages.js';
 import { planTree } from '../cluster/swarmx/tree.js';
 import type { Stage } from '../cluster/generation-layout.js';
@@ -120,7 +120,7 @@ const checkCaches = (program: Program, { wafer = 'whole', spec = specs.wse2, num
   const { rows, cols } = program.rectangle, { sram } = program, tiles = wafer === 'auto' ? spec.rowsMax * spec.colsMax : rows * cols;
   const haveBytes = tiles * (sram.limitBytes - sram.codeBytes) - rows * cols * (sram.totalBytes - sram.codeBytes), need = new Map<number, number>();
   prompts.forEach((length, s) => {
-    const on = Math.floor((s * numCsx) / Math.max(prompts.length, numCsx));
+    const on = waferOf(s, prompts.length, numCsx);
     need.set(on, (need.get(on) ?? 0) + cacheBytes(program, length + newTokens - 1));
   });
   for (const [on, needBytes] of need) if (needBytes > haveBytes) throw new DoesNotFit({ what: `the keys and values of wafer ${on}'s sequences`, needBytes, haveBytes, hint: 'use more systems, more tiles, fewer prompts or fewer tokens' });

@@ -5,7 +5,7 @@
  *
  * No sequence ends before its last new token here. Not here: what a step counts (generation.ts).
  */
-import { lanesMax } from '../cluster/generation/plan.js';
+import { lanesMax, waferOf } from '../cluster/generation/plan.js';
 
 export interface LaneStep {
   readonly times: number;
@@ -17,8 +17,6 @@ export interface LaneStep {
   /** Lanes of the fullest wafer. */
   readonly fullest: number;
 }
-
-const waferOf = (sequence: number, sequences: number, numCsx: number): number => Math.floor((sequence * numCsx) / Math.max(sequences, numCsx));
 
 export const laneSteps = (prompts: readonly number[], newTokens: number, numCsx: number): readonly LaneStep[] => {
   const steps: LaneStep[] = [];

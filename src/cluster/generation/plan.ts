@@ -37,7 +37,7 @@ export interface GenerationNeed {
 }
 
 /** Sequences in contiguous runs over the wafers. */
-const waferOf = (sequence: number, sequences: number, numCsx: number): number => Math.floor((sequence * numCsx) / Math.max(sequences, numCsx));
+export const waferOf = (sequence: number, sequences: number, numCsx: number): number => Math.floor((sequence * numCsx) / Math.max(sequences, numCsx));
 
 /** The first feature of host `host` of `hosts`. */
 export const featureEdge = (features: number, host: number, hosts: number, step: number): number => Math.min(features, Math.round((ceilDiv(features, step) * host) / hosts) * step);
