@@ -6,6 +6,7 @@
  * Law: for what is small enough to run, its counts are those of the run, exactly (test/laws/plan.test.ts). Not here: the choices (choose.ts), prices (timing/), curves (curves.ts).
  */
 import type { BatchShape } from '../cluster/deal.js';
+import { wantsDenseGradient } from '../cluster/masks.js';
 import type { Program } from '../compiler/program.js';
 import { slabTokens } from '../kernels/types.js';
 import type { Model } from '../model/graph.js';
@@ -46,8 +47,8 @@ const streamsAt = (context: PlanContext, resolved: ReturnType<typeof resolveSpar
     return new Map(resolved.map(({ plan, startSparsity }) => {
       const mask = masks?.find(({ name }) => name === parameters[plan.parameter]?.name);
       if (mask !== undefined) return [plan.parameter, maskedStream(context, plan, mask, step)];
-      const stored = storedAt(plan, startSparsity, step), before = spread.get(plan.parameter), next = spreadStream(context, plan, stored, step);
-      const stream = before !== undefined && before.stored === stored && before.isGradientDense === next.isGradientDense ? before : next;
+      const stored = storedAt(plan, startSparsity, step), before = spread.get(plan.parameter);
+      const stream = before !== undefined && before.stored === stored && before.isGradientDense === wantsDenseGradient(plan, step) ? before : spreadStream(context, plan, stored, step);
       spread.set(plan.parameter, stream);
       return [plan.parameter, stream];
     }));
