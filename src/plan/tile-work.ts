@@ -68,7 +68,7 @@ const norm = (to: Work, context: PlanContext, op: PassOp, plan: NormPlan, tokens
 };
 
 const head = (to: Work, context: PlanContext, op: PassOp, plan: HeadPlan, tokens: number, { run, blocks }: Streamed): void => {
-  const columns = context.columns(plan.x), own = context.fullest(plan.x), outputs = context.columns(plan.y), classes = blocks * context.fullest(plan.y), isDelta = op === 'head.delta';
+  const columns = context.columns(plan.x), own = context.fullest(plan.x), outputs = context.columns(plan.y), classes = Math.ceil((plan.outputs * context.fullest(plan.y)) / (context.program.buffers[plan.y]?.features ?? 1)), isDelta = op === 'head.delta';
   products(to, own * run.results, tokens);
   rowSums(to, run.results, tokens, columns);
   elements(to, classes * (isDelta ? 2 : 1), tokens);

@@ -49,10 +49,11 @@ test('the map of a wafer has all products of one system', () => {
       const products = sum(map.products) * sum(map.tokens) + sum(map.scores) * sum(map.pairs);
       assert.ok(Math.abs(products - counts.macs) <= 1e-9 * counts.macs, `${products}, ${counts.macs}`);
       assert.equal(sum(map.tokens), options.batchSize * model.tokensPerSample);
+      const longest = Math.max(...work.microBatches.map(({ tokensOfRow }) => tokensOfRow));
       for (const { tile, times, counts: ofPass } of work.passes) {
-        // The fullest tile has no less than the mean, and no more than all.
+        // The fullest tile has no less than the mean, and no more than all, but for the end of an attention's last vector.
         const macs = (ofPass.macs ?? 0) / times;
-        assert.ok(tile.macs * rows * cols >= macs * (1 - 1e-12) && tile.macs <= Math.max(macs * (1 + 1e-12) + 32 * tile.vectors, 0), `${tile.macs} of ${macs}`);
+        assert.ok(tile.macs * rows * cols >= macs * (1 - 1e-12) && tile.macs <= macs * (1 + 1e-12) + longest, `${tile.macs} of ${macs}`);
       }
     }),
     { seed, numRuns: 60 },
